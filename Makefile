@@ -1,0 +1,47 @@
+# `make test` runs everything that CI runs; `make help` lists the rest.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help venv tools lint types unit test run bench docs golden clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.stamp: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+venv: $(VENV)/.stamp ## create the virtual environment
+
+tools: ## bring promtool, amtool and what the tests need, or say how
+	./scripts/install-tools
+
+lint: venv ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: venv ## mypy --strict
+	$(BIN)/mypy
+
+unit: venv ## the tests alone, without linters
+	$(BIN)/python -m pytest
+
+test: venv tools lint types unit ## everything that CI runs
+
+run: venv ## start the exporter on this node
+	$(BIN)/opengauss-cm-exporter
+
+bench: venv tools ## the numbers, side by side with lsof, ss and psutil
+	$(BIN)/python -m tests.bench
+
+docs: venv ## write the generated documents anew
+	$(BIN)/python scripts/generate_docs.py
+
+golden: venv ## write the golden page anew
+	$(BIN)/python -m pytest tests/test_golden.py --update-golden
+
+clean: ## remove what make made
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
