@@ -1,0 +1,16 @@
+"""The catalogue: every metric that this exporter can show, declared once.
+
+A collector asks an entry for its family; a name that is not declared here cannot be shown.
+``docs/metrics.md`` is generated from ``CATALOGUE``.
+"""
+
+from __future__ import annotations
+
+from exporter.metrics import exporter, node, ports
+from exporter.metrics.base import Metric
+
+_MODULES = (ports, node, exporter)
+
+CATALOGUE: tuple[Metric, ...] = tuple(
+    entry for module in _MODULES for entry in vars(module).values() if isinstance(entry, Metric)
+)
