@@ -21,7 +21,7 @@ class Kind(str, Enum):
 
 
 def values_of(words: type[Enum]) -> tuple[str, ...]:
-    """The strings of a closed set of words, in its order."""
+    """List the strings of a closed set of words, in its order."""
     return tuple(word.value for word in words)
 
 
