@@ -1,0 +1,42 @@
+"""What all tests share: options, and the loud list of what could not run."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+NOT_RUN = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the one flag that rewrites golden files."""
+    parser.addoption("--update-golden", action="store_true", help="write golden files anew")
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are to be written anew."""
+    return bool(request.config.getoption("--update-golden"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without root the privileged tests do not run, and the summary names each of them."""
+    config.stash[NOT_RUN] = []
+    if os.geteuid() == 0:
+        return
+    for item in items:
+        if item.get_closest_marker("privileged"):
+            item.add_marker(pytest.mark.skip(reason="needs root"))
+            config.stash[NOT_RUN].append(item.nodeid)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """List by name what needs root and did not run."""
+    names = config.stash.get(NOT_RUN, [])
+    if names:
+        terminalreporter.section("NOT RUN: these tests need root", red=True)
+        for name in names:
+            terminalreporter.write_line(name, red=True)
