@@ -112,6 +112,8 @@ class Endpoint:
 class Socket(NamedTuple):
     """One TCP socket of the cluster's network namespace.
 
+    ``family`` is 4 or 6, the socket's own; an address mapped into IPv6 (``::ffff:10.0.0.1``) is
+    given as the IPv4 address that it is.
     ``uid`` means nothing while ``inode`` is 0 (TIME_WAIT and its like have no owner).
     ``v6only`` and ``cgroup_id`` are None when the kernel interface does not tell.
     """
@@ -144,7 +146,9 @@ class Process:
 
     ``exe`` keeps the kernel's `` (deleted)`` suffix. ``start_time`` is in seconds since the
     epoch. ``data_dir`` is gaussdb's ``-D``; ``gausshome`` is from its environment.
-    ``fds_readable`` is False when its open files could not be listed.
+    ``fds_readable`` is False when its open files could not be listed. ``parent_pid`` (0: not
+    read) tells a child that a server forked a moment ago, and that still shows its parent's
+    executable, from a newer start of that server.
     """
 
     id: ProcessId
@@ -158,6 +162,7 @@ class Process:
     unit: str = ""
     container: str = ""
     fds_readable: bool = True
+    parent_pid: int = 0
 
 
 @dataclass(frozen=True)
