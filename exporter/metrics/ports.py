@@ -55,7 +55,8 @@ PORT_HOLDER_START_TIME = Metric(
 )
 PORT_HOLDERS_DROPPED = Metric(
     "opengauss_port_holders_dropped",
-    "Holders of the port beyond the eight that are shown.",
+    "Holders of the port that are not shown: beyond the eight worst, or alike in every label to"
+    " one that is shown.",
     _PORT,
     group="Ports",
 )

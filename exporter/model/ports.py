@@ -146,9 +146,10 @@ class Process:
 
     ``exe`` keeps the kernel's `` (deleted)`` suffix. ``start_time`` is in seconds since the
     epoch. ``data_dir`` is gaussdb's ``-D``; ``gausshome`` is from its environment.
-    ``fds_readable`` is False when its open files could not be listed. ``parent_pid`` (0: not
-    read) tells a child that a server forked a moment ago, and that still shows its parent's
-    executable, from a newer start of that server.
+    ``fds_readable`` is False when its open files could not be listed. ``data_dir`` is resolved
+    (no symbolic links), as is ``Endpoint.data_dir``. ``parent_pid`` (0: not read) tells a child
+    that a server forked a moment ago, and that still shows its parent's executable, from a newer
+    start of that server.
     """
 
     id: ProcessId
@@ -166,19 +167,29 @@ class Process:
 
 
 @dataclass(frozen=True)
+class PidFile:
+    """A pid file that CM or the database wrote; ``written`` is its mtime since the epoch."""
+
+    component: str
+    instance_id: str
+    pid: int
+    written: float
+
+
+@dataclass(frozen=True)
 class ClusterIdentity:
     """What makes a process one of this cluster's.
 
-    ``app_dirs`` are all directories that the installation's ``app`` link has pointed to while
-    this exporter ran, resolved; empty when no installation is known. ``pid_files`` maps an
-    endpoint's component and instance to the pid that CM's pid file names.
+    ``gausshome`` is as the environment gives it. ``app_dirs`` are all directories that the
+    installation's ``app`` link has pointed to while this exporter ran, resolved; empty when no
+    installation is known.
     """
 
     uid: int
     user: str
     gausshome: Optional[str] = None
     app_dirs: tuple[str, ...] = ()
-    pid_files: tuple[tuple[str, str, int], ...] = ()
+    pid_files: tuple[PidFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -228,11 +239,44 @@ class SocketFacts:
     """Everything that was read of the sockets on the endpoints' ports.
 
     ``owners`` maps an inode to the processes that hold it; an inode that is missing was not
-    found in any readable process.
+    found in any readable process. ``users`` names uids, ``cgroups`` gives unit and container of
+    a socket's cgroup id: both only for sockets whose process is not known.
     """
 
     sockets: tuple[Socket, ...]
     owners: dict[int, tuple[Process, ...]] = field(default_factory=dict)
+    users: dict[int, str] = field(default_factory=dict)
+    cgroups: dict[int, tuple[str, str]] = field(default_factory=dict)
     source: SocketSource = SocketSource.SOCK_DIAG
     attribution: Attribution = Attribution.FULL
     sees_bound_sockets: bool = True
+
+
+@dataclass(frozen=True)
+class EphemeralPorts:
+    """The ports that the kernel hands out by itself; both ends are included.
+
+    From net.ipv4.ip_local_port_range and net.ipv4.ip_local_reserved_ports, which hold for IPv6,
+    too.
+    """
+
+    low: int
+    high: int
+    reserved: frozenset[int] = frozenset()
+
+    def includes(self, port: int) -> bool:
+        """Tell whether an outgoing connection may be given this port."""
+        return self.low <= port <= self.high and port not in self.reserved
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """One look at a node's ports: the verdicts and what they rest on.
+
+    ``addresses`` are those of all interfaces of the cluster's network namespace.
+    """
+
+    verdicts: tuple[PortVerdict, ...]
+    facts: SocketFacts
+    ephemeral: EphemeralPorts
+    addresses: frozenset[IPAddress]

@@ -1,0 +1,48 @@
+"""The node collector: which of the cluster's processes run here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Callable
+
+from exporter.metrics import node as catalogue
+from exporter.metrics.base import Family
+from exporter.model.ports import ClusterIdentity, Endpoint, Process
+from exporter.ownership import instances
+
+
+class ProcessesCollector:
+    """Shows for each component instance whether its process runs.
+
+    ``of_user`` lists the processes of a uid.
+    """
+
+    name = "processes"
+
+    def __init__(
+        self,
+        endpoints: Callable[[], tuple[Endpoint, ...]],
+        identity: Callable[[], ClusterIdentity],
+        of_user: Callable[[int], Sequence[Process]],
+    ) -> None:
+        self._endpoints = endpoints
+        self._identity = identity
+        self._of_user = of_user
+
+    def collect(self) -> Iterable[Family]:
+        """List the processes once and build the families."""
+        identity = self._identity()
+        processes = self._of_user(identity.uid)
+        return families(self._endpoints(), processes, identity)
+
+
+def families(
+    endpoints: Iterable[Endpoint], processes: Sequence[Process], identity: ClusterIdentity
+) -> Iterator[Family]:
+    """Show 0 for a component that does not run, and the start of the newest one that does."""
+    one_each = {(e.component, e.instance_id): e for e in endpoints}
+    newest = {key: instances(e, processes, identity)[:1] for key, e in one_each.items()}
+    yield catalogue.PROCESS_RUNNING.family((key, bool(found)) for key, found in newest.items())
+    yield catalogue.PROCESS_START_TIME.family(
+        (key, process.start_time) for key, found in newest.items() for process in found
+    )

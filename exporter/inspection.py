@@ -1,0 +1,220 @@
+"""One look at the node's ports: asks the sources in the cheapest order, then the verdicts.
+
+Listeners are read at every look. Sockets of all states are read only for the ports whose own
+listener is missing, because on a host with many connections that read is the dear one: it may
+take one fiftieth of the time, and never waits longer than five seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Callable, Optional, Protocol
+
+from exporter.model.ports import (
+    Attribution,
+    ClusterIdentity,
+    Endpoint,
+    EndpointKey,
+    EphemeralPorts,
+    Inspection,
+    IPAddress,
+    PortEvidence,
+    PortVerdict,
+    Process,
+    Socket,
+    SocketFacts,
+    SocketSource,
+    TcpState,
+)
+from exporter.ownership import judge
+
+ALL_STATES_SHARE = 50
+ALL_STATES_LONGEST_WAIT_SECONDS = 5.0
+
+
+class SocketReader(Protocol):
+    """Reads the TCP sockets of the cluster's network namespace; raises SourceError."""
+
+    @property
+    def source(self) -> SocketSource:
+        """The kernel interface in use."""
+
+    @property
+    def sees_bound_sockets(self) -> bool:
+        """Whether this kernel shows sockets that are bound without listening."""
+
+    def listening(self, ports: frozenset[int]) -> Sequence[Socket]:
+        """Return the listeners on these ports."""
+
+    def all_states(self, ports: frozenset[int]) -> Sequence[Socket]:
+        """Return the sockets of every state whose local port is one of these."""
+
+
+class OwnerReader(Protocol):
+    """Finds the processes that hold a socket."""
+
+    @property
+    def attribution(self) -> Attribution:
+        """How much of a stranger's process can be seen."""
+
+    def owners(self, sockets: Sequence[Socket]) -> Mapping[int, tuple[Process, ...]]:
+        """Map each inode to all processes that hold it, as far as they can be read."""
+
+
+class ProcessReader(Protocol):
+    """Lists the processes of a user."""
+
+    def of_user(self, uid: int) -> Sequence[Process]:
+        """Return the processes of this uid."""
+
+
+class NameReader(Protocol):
+    """Names what a socket alone tells: its uid and its cgroup."""
+
+    def user(self, uid: int) -> str:
+        """Return the user's name, the number where it has none."""
+
+    def cgroup(self, cgroup_id: int) -> tuple[str, str]:
+        """Return the cgroup's unit and container, empty where it is neither."""
+
+
+class HostReader(Protocol):
+    """Reads what the node is set to."""
+
+    def ephemeral_ports(self) -> EphemeralPorts:
+        """Return the ports that the kernel hands out by itself."""
+
+    def interface_addresses(self) -> frozenset[IPAddress]:
+        """Return the addresses of all interfaces in the cluster's network namespace."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everything that a look at the ports reads."""
+
+    sockets: SocketReader
+    owners: OwnerReader
+    processes: ProcessReader
+    names: NameReader
+    host: HostReader
+
+
+@dataclass(frozen=True)
+class _AllStates:
+    """The last read of sockets of all states, and when the next may come."""
+
+    ports: frozenset[int] = frozenset()
+    sockets: tuple[Socket, ...] = ()
+    owned: frozenset[int] = frozenset()
+    not_before: float = 0.0
+
+
+def no_bind_failure(port: int) -> Optional[float]:  # noqa: ARG001 -- the shape of the argument
+    """Stand in for the logs where none are followed: no failed bind is known."""
+    return None
+
+
+class PortInspector:
+    """Looks at the ports. Not for several threads at once.
+
+    ``endpoints`` and ``identity`` are asked at every look, so that a reload or an installation
+    that appears counts from the next one. ``monotonic`` is in seconds. ``bind_failure_age``
+    gives the age in seconds of the youngest log record of a bind that failed on a port.
+    """
+
+    def __init__(
+        self,
+        endpoints: Callable[[], tuple[Endpoint, ...]],
+        identity: Callable[[], ClusterIdentity],
+        sources: Sources,
+        monotonic: Callable[[], float],
+        bind_failure_age: Callable[[int], Optional[float]] = no_bind_failure,
+    ) -> None:
+        self._endpoints = endpoints
+        self._identity = identity
+        self._sources = sources
+        self._monotonic = monotonic
+        self._bind_failure_age = bind_failure_age
+        self._all_states = _AllStates()
+        self._own_listener_seen: dict[EndpointKey, float] = {}
+
+    def inspect(self) -> Inspection:
+        """Look once; raises SourceError when the sockets cannot be read at all."""
+        endpoints, identity = self._endpoints(), self._identity()
+        processes = self._sources.processes.of_user(identity.uid)
+        facts = self._listeners(frozenset(e.port for e in endpoints))
+        verdicts = judge(endpoints, facts, processes, identity, {})
+        missing = frozenset(v.endpoint.port for v in verdicts if not v.listening)
+        self._remember(verdicts)
+        if missing:
+            facts = self._with_all_states(facts, missing)
+            evidence = self._evidence(endpoints)
+            verdicts = judge(endpoints, facts, processes, identity, evidence)
+        host = self._sources.host
+        return Inspection(verdicts, facts, host.ephemeral_ports(), host.interface_addresses())
+
+    def _listeners(self, ports: frozenset[int]) -> SocketFacts:
+        reader = self._sources.sockets
+        sockets = tuple(reader.listening(ports)) if ports else ()
+        owners = self._sources.owners.owners(sockets)
+        if any(socket.inode not in owners for socket in sockets):
+            # Its process may have gone meanwhile: what is not listed a second time is no fact.
+            still = {socket.inode for socket in reader.listening(ports)}
+            sockets = tuple(s for s in sockets if s.inode in owners or s.inode in still)
+        return self._named(SocketFacts(sockets, dict(owners), source=reader.source))
+
+    def _with_all_states(self, facts: SocketFacts, ports: frozenset[int]) -> SocketFacts:
+        sockets = self._sockets_of_all_states(ports)
+        owners = dict(self._sources.owners.owners(sockets))
+        vanished = self._all_states.owned - owners.keys()
+        others = tuple(s for s in sockets if s.inode not in vanished)
+        self._all_states = replace(
+            self._all_states, owned=self._all_states.owned | frozenset(owners)
+        )
+        return self._named(
+            replace(facts, sockets=facts.sockets + others, owners={**owners, **facts.owners})
+        )
+
+    def _sockets_of_all_states(self, ports: frozenset[int]) -> tuple[Socket, ...]:
+        start = self._monotonic()
+        last = self._all_states
+        if start >= last.not_before or start < last.not_before - ALL_STATES_LONGEST_WAIT_SECONDS:
+            read = self._sources.sockets.all_states(ports)
+            sockets = tuple(s for s in read if s.state is not TcpState.LISTEN)
+            end = self._monotonic()
+            wait = min(ALL_STATES_SHARE * (end - start), ALL_STATES_LONGEST_WAIT_SECONDS)
+            self._all_states = _AllStates(ports, sockets, frozenset(), end + wait)
+            return sockets
+        return tuple(socket for socket in last.sockets if socket.port in ports)
+
+    def _named(self, facts: SocketFacts) -> SocketFacts:
+        """Add the names of users and cgroups for sockets whose process is not known."""
+        unknown = [s for s in facts.sockets if s.inode and s.inode not in facts.owners]
+        names = self._sources.names
+        cgroup_ids = {s.cgroup_id for s in unknown if s.cgroup_id}
+        return replace(
+            facts,
+            users={uid: names.user(uid) for uid in {s.uid for s in unknown}},
+            cgroups={each: names.cgroup(each) for each in cgroup_ids},
+            attribution=self._sources.owners.attribution,
+            sees_bound_sockets=self._sources.sockets.sees_bound_sockets,
+        )
+
+    def _remember(self, verdicts: Iterable[PortVerdict]) -> None:
+        """Note when an own listener was seen; before the first look none was missing yet."""
+        now = self._monotonic()
+        for verdict in verdicts:
+            seen = verdict.listening or verdict.endpoint.key not in self._own_listener_seen
+            if seen:
+                self._own_listener_seen[verdict.endpoint.key] = now
+
+    def _evidence(self, endpoints: Iterable[Endpoint]) -> dict[EndpointKey, PortEvidence]:
+        now = self._monotonic()
+        return {
+            endpoint.key: PortEvidence(
+                own_listener_absent_for=now - self._own_listener_seen[endpoint.key],
+                bind_failure_age=self._bind_failure_age(endpoint.port),
+            )
+            for endpoint in endpoints
+        }

@@ -1,0 +1,138 @@
+"""Whose process is it: own, leftover, sibling, foreign or unidentified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from posixpath import basename, normpath
+from typing import Optional
+
+from exporter.model.ports import (
+    ClusterIdentity,
+    Endpoint,
+    PidFile,
+    Process,
+    Relation,
+    Socket,
+)
+
+_DELETED = " (deleted)"
+_COMM_LENGTH = 15  # the kernel cuts a process' name there (TASK_COMM_LEN)
+_PROGRAMS = frozenset(
+    ("om_monitor", "cm_agent", "cm_server", "cm_ctl", "gaussdb", "dssserver", "gs_ctl")
+)
+
+
+def instances(
+    endpoint: Endpoint, processes: Iterable[Process], identity: ClusterIdentity
+) -> tuple[Process, ...]:
+    """Return the processes of the endpoint's component and instance, newest first.
+
+    A child of one of them is left out: a server that starts a program is twice there, for the
+    moment between fork and exec.
+    """
+    same = [p for p in processes if is_instance(endpoint, p, identity)]
+    pids = {p.id.pid for p in same}
+    alone = (p for p in same if p.parent_pid not in pids)
+    return tuple(sorted(alone, key=lambda p: (p.id.start_ticks, p.id.pid), reverse=True))
+
+
+def is_instance(endpoint: Endpoint, process: Process, identity: ClusterIdentity) -> bool:
+    """Tell whether it is the cluster's user, the component's program and the same instance."""
+    return (
+        process.uid == identity.uid
+        and _is_program(endpoint.process, process)
+        and _same_instance(endpoint, process, identity)
+    )
+
+
+def relation_of(
+    endpoint: Endpoint,
+    process: Process,
+    identity: ClusterIdentity,
+    newest: Optional[Process],
+) -> Relation:
+    """Tell whose process it is; ``newest`` is the newest process of the endpoint's instance."""
+    if is_instance(endpoint, process, identity):
+        return _own_or_leftover(endpoint, process, identity, newest)
+    if process.uid != identity.uid:
+        return Relation.FOREIGN
+    if is_of_cluster(process, identity):
+        return Relation.SIBLING
+    return Relation.FOREIGN if process.exe else Relation.UNIDENTIFIED
+
+
+def relation_of_unknown(socket: Socket, identity: ClusterIdentity) -> Relation:
+    """Tell whose socket it is when no process was found that holds it."""
+    if socket.inode == 0 or socket.uid == identity.uid:
+        return Relation.UNIDENTIFIED
+    return Relation.FOREIGN
+
+
+def is_of_cluster(process: Process, identity: ClusterIdentity) -> bool:
+    """Tell whether the process is any program of this installation.
+
+    The environment alone proves nothing: every shell of the cluster's user has GAUSSHOME. Where
+    no installation is known a program's name and user have to do.
+    """
+    if process.uid != identity.uid:
+        return False
+    if _below(process.exe, identity.app_dirs):
+        return True
+    if program(process) not in _PROGRAMS:
+        return False
+    return not _installed_elsewhere(process, identity)
+
+
+def program(process: Process) -> str:
+    """Return the file name of the executable; the process' own name where it is hidden."""
+    return basename(_path(process.exe)) if process.exe else process.name
+
+
+def _is_program(expected: str, process: Process) -> bool:
+    if "/" in expected and process.exe:
+        return _path(process.exe) == normpath(expected)
+    name = basename(expected)
+    return program(process) == name if process.exe else process.name == name[:_COMM_LENGTH]
+
+
+def _same_instance(endpoint: Endpoint, process: Process, identity: ClusterIdentity) -> bool:
+    if endpoint.data_dir is not None and process.data_dir is not None:
+        return normpath(process.data_dir) == normpath(endpoint.data_dir)
+    return not _installed_elsewhere(process, identity)
+
+
+def _installed_elsewhere(process: Process, identity: ClusterIdentity) -> bool:
+    """Tell whether what can be read of the process speaks against this installation."""
+    if _below(process.exe, identity.app_dirs):
+        return False
+    if identity.gausshome is not None and process.gausshome is not None:
+        return normpath(process.gausshome) != normpath(identity.gausshome)
+    return bool(process.exe and identity.app_dirs)
+
+
+def _own_or_leftover(
+    endpoint: Endpoint, process: Process, identity: ClusterIdentity, newest: Optional[Process]
+) -> Relation:
+    if newest is not None and newest.id != process.id:
+        child = process.parent_pid == newest.id.pid
+        return Relation.SIBLING if child else Relation.LEFTOVER
+    if any(_names_another(file, endpoint, process) for file in identity.pid_files):
+        return Relation.LEFTOVER
+    return Relation.OWN
+
+
+def _names_another(file: PidFile, endpoint: Endpoint, process: Process) -> bool:
+    """Tell whether the pid file is of a later process; an older file is a crash's remains."""
+    return (
+        (file.component, file.instance_id) == (endpoint.component, endpoint.instance_id)
+        and file.pid != process.id.pid
+        and file.written > process.start_time
+    )
+
+
+def _path(exe: str) -> str:
+    return exe.removesuffix(_DELETED)
+
+
+def _below(exe: str, directories: Iterable[str]) -> bool:
+    return any(exe.startswith(normpath(directory) + "/") for directory in directories)

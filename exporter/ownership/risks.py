@@ -1,0 +1,29 @@
+"""What may go wrong with a port although nothing is wrong now. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from exporter.model.ports import Endpoint, EndpointKey, IPAddress
+
+
+def duplicates(endpoints: Iterable[Endpoint]) -> frozenset[EndpointKey]:
+    """Return the endpoints whose port another endpoint of this node has, too."""
+    every = tuple(endpoints)
+    uses = Counter(endpoint.port for endpoint in every)
+    return frozenset(endpoint.key for endpoint in every if uses[endpoint.port] > 1)
+
+
+def address_missing(endpoint: Endpoint, present: frozenset[IPAddress]) -> bool:
+    """Tell whether an address that the component must bind is on no interface.
+
+    Every address of 127.0.0.0/8 can be bound once the loopback interface has one.
+    """
+    if not endpoint.binds:
+        return False
+    return any(not _can_be_bound(address, present) for address in endpoint.addresses or ())
+
+
+def _can_be_bound(address: IPAddress, present: frozenset[IPAddress]) -> bool:
+    return address.is_unspecified or address.is_loopback or address in present
