@@ -1,0 +1,32 @@
+"""The configuration: a strict file in, frozen facts out, or every problem at once."""
+
+from __future__ import annotations
+
+from exporter.config.endpoints import configured_endpoints, merge_endpoints
+from exporter.config.loader import load_config, parse_config, parse_signatures
+from exporter.config.schema import (
+    CmQuery,
+    Config,
+    EndpointConfig,
+    Installation,
+    Logs,
+    LogSource,
+    SignatureConfig,
+)
+from exporter.config.sections import Checks
+
+__all__ = [
+    "Checks",
+    "CmQuery",
+    "Config",
+    "EndpointConfig",
+    "Installation",
+    "LogSource",
+    "Logs",
+    "SignatureConfig",
+    "configured_endpoints",
+    "load_config",
+    "merge_endpoints",
+    "parse_config",
+    "parse_signatures",
+]

@@ -1,0 +1,78 @@
+"""Configured endpoints, alone and over discovered ones."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from exporter.config import Config, EndpointConfig, configured_endpoints, merge_endpoints
+from exporter.model.ports import Endpoint
+from exporter.model.words import ENDPOINT_WORDS
+
+_FOUND = Endpoint(
+    "datanode",
+    "6001",
+    26000,
+    "gaussdb",
+    "datanode",
+    addresses=(ip_address("10.0.0.1"),),
+    binds=False,
+    precheck=False,
+    data_dir="/data/dn",
+    origin="postgresql.conf",
+)
+
+
+@pytest.mark.parametrize(
+    ("word", "process", "component", "precheck"),
+    [
+        ("cm_server", "cm_server", "cm_server", True),
+        ("cm_server_ha", "cm_server", "cm_server", True),
+        ("cm_agent", "cm_agent", "cm_agent", False),
+        ("datanode", "gaussdb", "datanode", True),
+        ("datanode_ha", "gaussdb", "datanode", True),
+        ("datanode_heartbeat", "gaussdb", "datanode", False),
+        ("dss", "dssserver", "dss", False),
+        ("dms", "gaussdb", "datanode", False),
+    ],
+)
+def test_a_known_word_brings_its_facts(
+    word: str, process: str, component: str, *, precheck: bool
+) -> None:
+    """An endpoint of a known word needs a port only; process and precheck follow from the word."""
+    (endpoint,) = configured_endpoints(Config(endpoints=(EndpointConfig(word, "1", 15300),)))
+    assert endpoint == Endpoint(word, "1", 15300, process, component, precheck=precheck)
+
+
+def test_every_known_word_is_tried_above() -> None:
+    """The table of words has eight entries; a ninth wants its line in this file."""
+    assert len(ENDPOINT_WORDS) == 8
+
+
+def test_a_custom_word_is_its_own_component() -> None:
+    """A word of one's own names the component, which no cm_agent checks."""
+    given = EndpointConfig("web", "", 8080, (), "/usr/sbin/nginx")
+    (endpoint,) = configured_endpoints(Config(endpoints=(given,)))
+    assert endpoint == Endpoint("web", "", 8080, "/usr/sbin/nginx", "web", addresses=())
+
+
+def test_an_override_replaces_only_what_it_gives() -> None:
+    """What the configuration leaves out stays as it was discovered."""
+    (endpoint,) = merge_endpoints([_FOUND], [EndpointConfig("datanode", "6001", 26010)])
+    assert (endpoint.port, endpoint.origin) == (26010, "config")
+    assert endpoint.addresses == _FOUND.addresses
+    assert (endpoint.data_dir, endpoint.binds, endpoint.precheck) == ("/data/dn", False, False)
+
+
+def test_an_override_may_widen_the_addresses_to_the_wildcard() -> None:
+    """An empty list is an answer, not the lack of one."""
+    (endpoint,) = merge_endpoints([_FOUND], [EndpointConfig("datanode", "6001", 26000, ())])
+    assert endpoint.addresses == ()
+
+
+def test_another_instance_is_another_endpoint() -> None:
+    """Only the pair of word and instance overrides; order is discovered first, added after."""
+    merged = merge_endpoints([_FOUND], [EndpointConfig("datanode", "6002", 26010)])
+    assert [endpoint.key for endpoint in merged] == [("datanode", "6001"), ("datanode", "6002")]
+    assert merged[0] is _FOUND
