@@ -1,0 +1,184 @@
+"""The order in which the sources are asked, and what is remembered between two looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Optional
+
+from exporter.inspection import PortInspector, Sources
+from exporter.model.ports import (
+    Attribution,
+    EphemeralPorts,
+    Inspection,
+    IPAddress,
+    Process,
+    Reason,
+    Socket,
+    SocketSource,
+    TcpState,
+)
+from tests.support.facts import CLUSTER, CM_PORT, OMM, OTHER_USER, endpoint, process, socket
+
+HERE = "10.77.0.2"
+OWN = process(500)
+NGINX = process(900, "/usr/sbin/nginx", OTHER_USER)
+
+
+@dataclass
+class FakeHost:
+    """A host whose sockets the test sets; it is its own clock, and it counts the dear reads."""
+
+    sockets: list[tuple[Socket, tuple[Process, ...]]] = field(default_factory=list)
+    vanishing: list[Socket] = field(default_factory=list)
+    now: float = 1000.0
+    cost: float = 0.0
+    reads: int = 0
+    failed_bind: Optional[float] = None
+    source: SocketSource = SocketSource.SOCK_DIAG
+    sees_bound_sockets: bool = True
+    attribution: Attribution = Attribution.FULL
+
+    def listening(self, ports: frozenset[int]) -> Sequence[Socket]:
+        """Return the listeners; those that vanish are listed one last time."""
+        gone, self.vanishing = self.vanishing, []
+        return [s for s in self._every(ports) if s.state is TcpState.LISTEN] + gone
+
+    def all_states(self, ports: frozenset[int]) -> Sequence[Socket]:
+        """Return everything, and let the clock go on by what that costs."""
+        self.reads += 1
+        self.now += self.cost
+        return self._every(ports)
+
+    def _every(self, ports: frozenset[int]) -> list[Socket]:
+        return [one for one, _ in self.sockets if one.port in ports]
+
+    def owners(self, sockets: Sequence[Socket]) -> Mapping[int, tuple[Process, ...]]:
+        """Return the holders that the test gave."""
+        inodes = {one.inode for one in sockets}
+        return {one.inode: who for one, who in self.sockets if who and one.inode in inodes}
+
+    def of_user(self, uid: int) -> Sequence[Process]:
+        """Return the holders that are this user's."""
+        return [p for _, who in self.sockets for p in who if p.uid == uid]
+
+    def user(self, uid: int) -> str:
+        """Name a user."""
+        return f"user{uid}"
+
+    def cgroup(self, cgroup_id: int) -> tuple[str, str]:
+        """Name a cgroup."""
+        return (f"unit{cgroup_id}.service", "")
+
+    def ephemeral_ports(self) -> EphemeralPorts:
+        """Return the usual range."""
+        return EphemeralPorts(32768, 60999)
+
+    def interface_addresses(self) -> frozenset[IPAddress]:
+        """Return this node's one address."""
+        return frozenset((ip_address(HERE),))
+
+    def look(self, inspector: PortInspector) -> Inspection:
+        """Look once, one second after the last time."""
+        self.now += 1
+        return inspector.inspect()
+
+    def inspector(self) -> PortInspector:
+        """Make an inspector of one cm_server on this host."""
+        return PortInspector(
+            endpoints=lambda: (endpoint("cm_server", HERE),),
+            identity=lambda: CLUSTER,
+            sources=Sources(self, self, self, self, self),
+            monotonic=lambda: self.now,
+            bind_failure_age=lambda _port: self.failed_bind,
+        )
+
+
+def test_a_healthy_node_never_pays_for_the_read_of_all_states() -> None:
+    """With the own listener in place only the listeners are read."""
+    host = FakeHost([(socket(HERE, uid=OMM), (OWN,))])
+    inspector = host.inspector()
+    assert all(host.look(inspector).verdicts[0].listening for _ in range(3))
+    assert host.reads == 0
+
+
+def test_a_missing_listener_makes_the_connections_visible() -> None:
+    """A connection that took the port is found although nobody listens on it."""
+    taken = socket(HERE, state=TcpState.ESTABLISHED)
+    host = FakeHost([(taken, (NGINX,))])
+    assert host.look(host.inspector()).verdicts[0].conflict is Reason.CONNECTION
+    assert host.reads == 1
+
+
+def test_a_dear_read_of_all_states_is_not_repeated_at_once() -> None:
+    """It takes one fiftieth of the time at most, and waits five seconds at most."""
+    host = FakeHost([(socket(HERE, state=TcpState.ESTABLISHED), (NGINX,))], cost=0.06)
+    inspector = host.inspector()
+    for _ in range(3):
+        assert host.look(inspector).verdicts[0].conflict is Reason.CONNECTION
+    assert host.reads == 1
+    host.look(inspector)
+    assert host.reads == 2
+    host.cost = 60.0
+    host.now += 5
+    host.look(inspector)
+    host.now += 3
+    host.look(inspector)
+    assert host.reads == 3
+    host.now += 1
+    host.look(inspector)
+    assert host.reads == 4
+
+
+def test_between_two_reads_a_holder_that_went_away_is_not_shown() -> None:
+    """What is remembered of a read is dropped as soon as its process is gone."""
+    taken = socket(HERE, state=TcpState.ESTABLISHED)
+    host = FakeHost([(taken, (NGINX,))], cost=0.06)
+    inspector = host.inspector()
+    assert host.look(inspector).verdicts[0].conflict is Reason.CONNECTION
+    host.sockets = []
+    gone = host.look(inspector).verdicts[0]
+    assert (gone.conflict, gone.holders, host.reads) == (None, (), 1)
+
+
+def test_a_listener_that_vanishes_during_the_look_is_no_fact() -> None:
+    """A server that dies between the read and the look-up of its owner leaves no verdict."""
+    host = FakeHost(vanishing=[socket(HERE, uid=OMM)])
+    seen = host.look(host.inspector()).verdicts[0]
+    assert (seen.conflict, seen.holders) == (None, ())
+
+
+def test_ownerless_sockets_count_after_two_minutes_without_a_listener() -> None:
+    """The absence is counted from the last own listener that this exporter saw."""
+    host = FakeHost([(socket(HERE, uid=OMM), (OWN,))], failed_bind=1.0)
+    inspector = host.inspector()
+    host.look(inspector)
+    host.sockets = [(socket(HERE, inode=0, state=TcpState.TIME_WAIT), ())]
+    host.now += 118
+    assert host.look(inspector).verdicts[0].conflict is None
+    assert host.look(inspector).verdicts[0].conflict is Reason.UNIDENTIFIED
+    host.failed_bind = None
+    assert host.look(inspector).verdicts[0].conflict is None
+
+
+def test_names_are_asked_only_for_what_no_process_explains() -> None:
+    """A socket without a visible process gets its user and unit from the socket itself."""
+    stranger = socket(inode=3)._replace(cgroup_id=77)
+    host = FakeHost([(stranger, ())], attribution=Attribution.UID)
+    facts = host.look(host.inspector()).facts
+    assert facts.users == {OTHER_USER: f"user{OTHER_USER}"}
+    assert facts.cgroups == {77: ("unit77.service", "")}
+    assert facts.attribution is Attribution.UID
+
+
+def test_without_endpoints_nothing_is_read() -> None:
+    """A node without an installation costs nothing and shows no verdict."""
+    host = FakeHost([(socket(port=CM_PORT), (NGINX,))])
+    inspector = PortInspector(
+        endpoints=tuple,
+        identity=lambda: CLUSTER,
+        sources=Sources(host, host, host, host, host),
+        monotonic=lambda: host.now,
+    )
+    assert inspector.inspect().verdicts == ()
