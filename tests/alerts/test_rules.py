@@ -1,0 +1,148 @@
+"""The rule files against the tools that load them, and against everything they refer to."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from exporter.metrics import CATALOGUE
+from tests.support.rules import (
+    ROOT,
+    RULE_FILES,
+    Rule,
+    grouping_labels_in,
+    matchers_in,
+    names_in,
+    recorded_labels,
+    rules,
+)
+
+ALERT_RULES = [rule for rule in rules() if rule.is_alert]
+RECORDED = {rule.name: recorded_labels(rule) for rule in rules() if not rule.is_alert}
+METRICS = {metric.name: metric for metric in CATALOGUE}
+TARGET_LABELS = {"cluster", "job", "instance"}
+ALERT_LABELS = {"severity"}
+ANNOTATIONS = {
+    "summary",
+    "summary_zh",
+    "description",
+    "description_zh",
+    "action",
+    "action_zh",
+    "runbook_url",
+    "runbook_url_zh",
+    "dashboard_url",
+}
+HEADINGS = {
+    "docs": ["Meaning", "Impact", "Diagnosis", "Mitigation", "How to be sure", "How it ends"],
+    "docs/zh": ["含义", "影响", "诊断", "处理", "如何确认", "如何结束"],
+}
+
+
+def by_name(rule: Rule) -> str:
+    """Name a rule in a test's id."""
+    return rule.name
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run a tool in the project's root."""
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_promtool_finds_nothing_in_the_rules() -> None:
+    """Every rule file loads, without a duplicate or any other finding."""
+    files = [str(path) for path in RULE_FILES]
+    done = run("promtool", "check", "rules", "--lint=all", "--lint-fatal", *files)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.name)
+def test_the_rules_do_what_their_tests_say(path: Path) -> None:
+    """Each rule file has its test file opposite, and that one passes."""
+    done = run("promtool", "test", "rules", f"tests/alerts/{opposite(path)}")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("rule", ALERT_RULES, ids=by_name)
+def test_an_alert_has_all_annotations(rule: Rule) -> None:
+    """Every alert says in both languages what is wrong and what to do, and where to read on."""
+    assert set(rule.annotations) == ANNOTATIONS
+    assert "{{" not in rule.annotations["summary"] + rule.annotations["summary_zh"]
+    assert rule.annotations["summary"].endswith(".")
+    labels = rule.body["labels"]
+    assert isinstance(labels, dict)
+    assert set(labels) == ALERT_LABELS
+    assert labels["severity"] in {"critical", "warning", "info"}
+
+
+@pytest.mark.parametrize("rule", ALERT_RULES, ids=by_name)
+@pytest.mark.parametrize("language", HEADINGS)
+def test_an_alert_has_a_runbook(rule: Rule, language: str) -> None:
+    """The runbook's address leads to a heading of the alert's name with all its parts."""
+    page = f"{language}/runbooks/{rule.file.name.split('.')[0]}.md"
+    key = "runbook_url_zh" if language.endswith("zh") else "runbook_url"
+    assert rule.annotations[key].endswith(f"/{page}#{rule.name.lower()}")
+    text = (ROOT / page).read_text(encoding="utf-8")
+    section = re.search(rf"^## {rule.name}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert section, f"{page} has no heading {rule.name}"
+    assert re.findall(r"^### (.+)$", section[1], re.MULTILINE) == HEADINGS[language]
+
+
+@pytest.mark.parametrize("rule", ALERT_RULES, ids=by_name)
+def test_an_alert_is_seen_firing_and_silent_in_its_tests(rule: Rule) -> None:
+    """Each alert's test file has a moment at which it fires and one at which it does not."""
+    path = ROOT / "tests/alerts" / opposite(rule.file)
+    cases = yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]
+    seen = [
+        bool(check.get("exp_alerts"))
+        for case in cases
+        for check in case.get("alert_rule_test", ())
+        if check["alertname"] == rule.name
+    ]
+    assert set(seen) == {True, False}
+
+
+@pytest.mark.parametrize("rule", rules(), ids=by_name)
+def test_a_rule_uses_only_metrics_that_exist(rule: Rule) -> None:
+    """Every metric that a rule or an annotation names is in the catalogue, or recorded."""
+    names = {name for text in rule.texts for name in names_in(text)}
+    assert names <= set(METRICS) | set(RECORDED)
+
+
+@pytest.mark.parametrize("rule", rules(), ids=by_name)
+def test_a_rule_uses_only_labels_and_values_that_exist(rule: Rule) -> None:
+    """Each matcher names a label of its metric, and of a closed set only words that are in it."""
+    for matcher in (m for text in rule.texts for m in matchers_in(text)):
+        if matcher.metric in RECORDED:
+            assert matcher.label in RECORDED[matcher.metric], matcher
+        elif matcher.metric in METRICS:
+            metric = METRICS[matcher.metric]
+            assert matcher.label in {*metric.labels, *TARGET_LABELS}, matcher
+            allowed = metric.values.get(matcher.label)
+            assert allowed is None or set(matcher.values) <= set(allowed), matcher
+
+
+@pytest.mark.parametrize("rule", rules(), ids=by_name)
+def test_a_rule_groups_only_by_labels_that_exist(rule: Rule) -> None:
+    """Every label in by, on and group_left is a label of some metric, or the target's."""
+    known = {label for metric in CATALOGUE for label in metric.labels} | TARGET_LABELS
+    assert grouping_labels_in(rule.expr) <= known
+
+
+def opposite(path: Path) -> str:
+    """Name the test file that stands opposite a rule file."""
+    return path.name.replace(".rules.yml", ".test.yml")
+
+
+def test_no_alert_name_is_used_for_two_severities_by_accident() -> None:
+    """A name stands for one severity, but for those that depend on who stopped the node."""
+    severities: dict[str, set[object]] = {}
+    for rule in ALERT_RULES:
+        labels = rule.body["labels"]
+        assert isinstance(labels, dict)
+        severities.setdefault(rule.name, set()).add(labels["severity"])
+    assert {name for name, found in severities.items() if len(found) > 1} == set()

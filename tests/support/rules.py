@@ -1,0 +1,93 @@
+"""The shipped rule files as data, for tests that compare them with everything around them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+ALERTS = ROOT / "alerts"
+RULE_FILES = tuple(sorted(ALERTS.glob("*.rules.yml")))
+
+_SELECTOR = re.compile(r"([a-zA-Z_][a-zA-Z0-9_:]*)\{([^{}]*)\}")
+_MATCHER = re.compile(r"([a-z_]+)\s*(=~|!~|!=|=)\s*(\"[^\"]*\"|%q|\x60[^\x60]*\x60)")
+_NAME = re.compile(r"\b(?:[a-z]+:)?opengauss_[a-z0-9_]+(?::[a-z_]+)?")
+_GROUPING = re.compile(r"\b(?:by|on|ignoring|without|group_left|group_right)\s*\(([^()]*)\)")
+
+
+class Rule(NamedTuple):
+    """One recording or alerting rule with its file."""
+
+    file: Path
+    group: str
+    name: str
+    expr: str
+    body: dict[str, object]
+
+    @property
+    def is_alert(self) -> bool:
+        """Whether the rule alerts rather than records."""
+        return "alert" in self.body
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """The annotations; empty for a recording rule."""
+        found = self.body.get("annotations", {})
+        assert isinstance(found, dict)
+        return found
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Everything in which a metric may be named."""
+        return (self.expr, *self.annotations.values())
+
+
+class Matcher(NamedTuple):
+    """One matcher of a selector; ``values`` are the alternatives of a regular expression."""
+
+    metric: str
+    label: str
+    values: tuple[str, ...]
+
+
+def rules() -> tuple[Rule, ...]:
+    """Read every rule of every file, in order."""
+    return tuple(rule for path in RULE_FILES for rule in _rules_of(path))
+
+
+def _rules_of(path: Path) -> Iterator[Rule]:
+    for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
+        for body in group["rules"]:
+            name = body.get("alert") or body["record"]
+            yield Rule(path, group["name"], name, body["expr"], body)
+
+
+def names_in(text: str) -> set[str]:
+    """Find the metrics of this project that an expression or a template names."""
+    return set(_NAME.findall(text))
+
+
+def matchers_in(text: str) -> Iterator[Matcher]:
+    """Find every matcher with the metric that it selects from; templates' ``%q`` has no values."""
+    for metric, inside in _SELECTOR.findall(text):
+        for label, operator, quoted in _MATCHER.findall(inside):
+            value = quoted.strip('"`')
+            values = tuple(value.split("|")) if "~" in operator else (value,)
+            yield Matcher(metric, label, () if quoted == "%q" else values)
+
+
+def grouping_labels_in(text: str) -> set[str]:
+    """Find every label that an expression groups by or joins on."""
+    lists = _GROUPING.findall(text)
+    return {word for labels in lists for word in re.split(r"[\s,]+", labels) if word}
+
+
+def recorded_labels(rule: Rule) -> set[str]:
+    """Return the labels of a recorded metric: those of its outermost aggregation."""
+    found = _GROUPING.search(rule.expr)
+    assert found, f"{rule.name} says by (...) so that its labels are known"
+    return {word for word in re.split(r"[\s,]+", found[1]) if word}
