@@ -39,3 +39,9 @@ class NetlinkRefusedError(SourceError):
     """NETLINK_SOCK_DIAG is not available here (seccomp, an old kernel)."""
 
     reason = "netlink_refused"
+
+
+class UsageError(ExporterError):
+    """The command line cannot be understood."""
+
+    reason = "usage"

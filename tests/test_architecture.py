@@ -36,6 +36,9 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"model", "errors", "config"},
     "web": {"model", "errors", "metrics", "registry", "web"},
     "logsetup": {"errors"},
+    "options": set(),
+    "flags": {"errors", "options"},
+    "settings": {"config", "errors", "options"},
 }
 COMPOSITION_ROOT = {"app", "cli", "__main__", "__init__"}
 # Where the host is touched: files, processes, sockets, commands, the environment, the clock.

@@ -1,0 +1,127 @@
+"""Logs on stderr, one record a line, logfmt or JSON, as Prometheus' programs write them.
+
+Values may come from strangers (process names, paths, log lines): they are bounded, and what does
+not print is escaped, so that no value can forge a record or move a terminal's cursor.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections.abc import MutableMapping
+from typing import Any, Callable, TextIO
+
+import structlog
+
+LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+}
+_WORDS = {"warning": "warn", "critical": "error"}
+_LONGEST_VALUE = 2000
+_LONGEST_TRACEBACK = 20_000
+
+Event = MutableMapping[str, Any]
+
+
+def configure(
+    level: str, form: str, stream: TextIO, clock: Callable[[], float] = time.time
+) -> None:
+    """Send this package's records and those of the standard library to ``stream``.
+
+    ``level`` is a key of LEVELS, ``form`` is ``logfmt`` or ``json``; ``clock`` tells seconds
+    since the epoch. This is the process's one logging configuration; a second call replaces it.
+    """
+    structlog.configure(
+        processors=processors(form, clock),
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(file=_Unfailing(stream)),  # type: ignore[arg-type]  # write and flush are all that is used
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=LEVELS[level], handlers=[_Bridge()], force=True)
+    logging.captureWarnings(capture=True)
+
+
+def processors(form: str, clock: Callable[[], float]) -> list[Any]:
+    """List the steps from an event to its line."""
+    logfmt = structlog.processors.LogfmtRenderer(
+        key_order=["ts", "level", "msg"], drop_missing=True, bool_as_flag=False
+    )
+    return [
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.EventRenamer("msg"),
+        _stamp(clock),
+        _tame,
+        structlog.processors.JSONRenderer() if form == "json" else logfmt,
+    ]
+
+
+def _stamp(clock: Callable[[], float]) -> Callable[[Any, str, Event], Event]:
+    def stamp(_logger: object, _method: str, event: Event) -> Event:
+        moment = dt.datetime.fromtimestamp(clock(), dt.timezone.utc)
+        now = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        level = event["level"]
+        rest = {key: value for key, value in event.items() if key not in {"level", "msg"}}
+        return {"ts": now, "level": _WORDS.get(level, level), "msg": event["msg"], **rest}
+
+    return stamp
+
+
+def _tame(_logger: object, _method: str, event: Event) -> Event:
+    for key, value in event.items():
+        if value is not None and not isinstance(value, (bool, int, float)):
+            longest = _LONGEST_TRACEBACK if key == "exception" else _LONGEST_VALUE
+            event[key] = printable(str(value), longest)
+    return event
+
+
+def printable(text: str, longest: int = _LONGEST_VALUE) -> str:
+    """Bound text and escape what does not print, line ends included."""
+    cut = text if len(text) <= longest else text[: longest - 1] + "…"
+    if cut.isprintable():
+        return cut
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in cut
+    )
+
+
+class _Unfailing:
+    """A stream whose failures are swallowed: a log that cannot be written has nobody to tell."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+        except (OSError, ValueError):  # ValueError: closed, or not in the stream's encoding
+            return
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            return
+
+
+class _Bridge(logging.Handler):
+    """Hands the standard library's records on."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = max(
+            (known for known in LEVELS.values() if known <= record.levelno), default=logging.DEBUG
+        )
+        log = structlog.get_logger()
+        log.log(level, _message(record), logger=record.name, exc_info=record.exc_info)
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError):  # arguments that do not fit their format
+        return str(record.msg)
