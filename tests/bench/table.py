@@ -67,6 +67,5 @@ def render(rows: Iterable[Row]) -> str:
     cells += [(row.what, row.measured, row.bar, verdicts[row.holds]) for row in rows]
     widths = [max(len(line[column]) for line in cells) for column in range(4)]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
-        for line in cells
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells
     )
