@@ -40,30 +40,27 @@ def _wait_ready(process: subprocess.Popen[str]) -> None:
         raise RuntimeError(f"a process of the crowd failed: exit status {process.wait()}")
 
 
+def _holder(number: int, pairs: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, f"127.0.{10 + number}.1", str(pairs)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
 @contextlib.contextmanager
 def crowd(sockets: int, processes: int) -> Iterator[None]:
     """Keep about so many sockets and processes open."""
     with contextlib.ExitStack() as stack:
-        pairs = str(sockets // 2 // HOLDERS)
-        holders = [
-            stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-c", _HOLDER, f"127.0.{10 + number}.1", pairs],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for number in range(HOLDERS)
-        ]
-        sleepers = [
-            stack.enter_context(subprocess.Popen(["sleep", "3600"]))
-            for _ in range(processes - HOLDERS)
-        ]
-        try:
-            for holder in holders:
-                _wait_ready(holder)
-            yield
-        finally:
-            for process in (*holders, *sleepers):
-                process.kill()
+        holders = []
+        for number in range(HOLDERS):
+            holder = stack.enter_context(_holder(number, sockets // 2 // HOLDERS))
+            stack.callback(holder.kill)
+            holders.append(holder)
+        for _ in range(processes - HOLDERS):
+            sleeper = stack.enter_context(subprocess.Popen(["sleep", "3600"]))
+            stack.callback(sleeper.kill)
+        for holder in holders:
+            _wait_ready(holder)
+        yield
