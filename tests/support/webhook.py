@@ -1,0 +1,95 @@
+"""A receiver of Alertmanager's webhooks, inside the test."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, final
+
+
+@dataclass(frozen=True)
+class Notification:
+    """One POST of Alertmanager: for which receiver, when (monotonic seconds), what."""
+
+    receiver: str
+    received: float
+    body: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        """The whole body as readable text."""
+        return json.dumps(self.body, ensure_ascii=False, indent=1)
+
+    def alerts(self, status: str = "firing") -> list[Mapping[str, Any]]:
+        """Return the alerts of one status."""
+        return [alert for alert in self.body["alerts"] if alert["status"] == status]
+
+    def names(self, status: str = "firing") -> list[str]:
+        """Return the sorted names of the alerts of one status."""
+        return sorted(alert["labels"]["alertname"] for alert in self.alerts(status))
+
+
+@final
+class WebhookReceiver:
+    """Keeps every notification; the path of its URL says which receiver it stands for."""
+
+    def __init__(self) -> None:
+        self._arrived = threading.Condition()
+        self._all: list[Notification] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._keep))
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def __enter__(self) -> WebhookReceiver:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def url(self, receiver: str) -> str:
+        """Where one of Alertmanager's receivers shall post."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}/{receiver}"
+
+    def received(self) -> list[Notification]:
+        """Return everything that has arrived, in order."""
+        with self._arrived:
+            return list(self._all)
+
+    def wait_for(self, wanted: Callable[[Notification], bool], within: float) -> Notification:
+        """Wait for the first notification of this kind; raises TimeoutError with what came."""
+        deadline = time.monotonic() + within
+        with self._arrived:
+            while True:
+                for notification in self._all:
+                    if wanted(notification):
+                        return notification
+                left = deadline - time.monotonic()
+                if left <= 0 or not self._arrived.wait(left):
+                    came = "\n".join(n.text for n in self._all) or "nothing"
+                    raise TimeoutError(f"not notified within {within} s; what came: {came}")
+
+    def _keep(self, notification: Notification) -> None:
+        with self._arrived:
+            self._all.append(notification)
+            self._arrived.notify_all()
+
+
+def _handler(keep: Callable[[Notification], None]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            raw = self.rfile.read(int(self.headers["Content-Length"]))
+            keep(Notification(self.path.strip("/"), time.monotonic(), json.loads(raw)))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Stay silent; the notifications are kept."""
+
+    return Handler
