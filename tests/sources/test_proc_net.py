@@ -1,0 +1,149 @@
+"""/proc/PID/net/tcp against the real kernel, and the fallback to it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter.errors import NetlinkRefusedError, ParseError, SourceError
+from exporter.model.ports import Socket, SocketSource, TcpState
+from exporter.sources.proc_net import ProcNet
+from exporter.sources.readers import FallbackReader
+from exporter.sources.sock_diag import SockDiag
+from tests.support import without_netlink
+from tests.support.holders import Holder
+
+PROC = Path("/proc")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def holder() -> Iterator[Holder]:
+    """Hold sockets of many kinds."""
+    with Holder(
+        "listen,127.0.0.1,0",
+        "dual,::,0",
+        "accepted,127.0.0.1,0",
+        "connection,::ffff:127.0.0.1,0",
+        "timewait,127.0.0.1,0",
+        "bound,127.0.0.1,0",
+    ) as made:
+        yield made
+
+
+@pytest.fixture
+def ports(holder: Holder) -> frozenset[int]:
+    """Give the ports of all these sockets."""
+    return frozenset(int(sock["port"]) for sock in holder.sockets)
+
+
+def _comparable(sockets: list[Socket]) -> list[Socket]:
+    plain = (sock._replace(v6only=None, cgroup_id=None) for sock in sockets)
+    return sorted(sock for sock in plain if sock.state is not TcpState.BOUND_INACTIVE)
+
+
+def test_both_sources_tell_the_same_of_every_socket(ports: frozenset[int]) -> None:
+    """Apart from the v6-only flag, the cgroup and bound sockets, the text file tells it all."""
+    for look in ("listening", "all_states"):
+        text = getattr(ProcNet(PROC), look)(ports)
+        netlink = getattr(SockDiag(), look)(ports)
+        assert _comparable(text) == _comparable(netlink) != []
+
+
+def test_the_text_file_does_not_tell_dual_stack_from_v6only(holder: Holder) -> None:
+    """The flag is None, not a guess."""
+    port = frozenset({int(holder.sockets[1]["port"])})
+    (found,) = ProcNet(PROC).listening(port)
+    assert (found.family, found.v6only, found.cgroup_id) == (6, None, None)
+
+
+def test_the_text_file_is_honest_about_bound_sockets(holder: Holder) -> None:
+    """It shows none, and says that it does not."""
+    reader = ProcNet(PROC)
+    assert reader.all_states(frozenset({int(holder.sockets[5]["port"])})) == []
+    assert not reader.sees_bound_sockets
+    assert reader.source is SocketSource.PROCFS
+
+
+def test_a_process_that_is_gone_is_an_error(tmp_path: Path) -> None:
+    """A missing file is never "no sockets"."""
+    with pytest.raises(SourceError):
+        ProcNet(tmp_path, "1").listening(frozenset({1}))
+
+
+def test_a_kernel_without_ipv6_has_no_second_file(tmp_path: Path) -> None:
+    """Without tcp6 the IPv4 sockets are all there is; an empty file is no such case."""
+    net = tmp_path / "self" / "net"
+    net.mkdir(parents=True)
+    (net / "tcp").write_bytes((PROC / "self/net/tcp").read_bytes())
+    assert isinstance(ProcNet(tmp_path).listening(frozenset({1})), list)
+    (net / "tcp6").write_bytes(b"")
+    with pytest.raises(ParseError):
+        ProcNet(tmp_path).listening(frozenset({1}))
+
+
+class Refused:
+    """A reader that is refused as long as it is told so."""
+
+    source = SocketSource.SOCK_DIAG
+    sees_bound_sockets = True
+    refused = True
+
+    def listening(self, ports: frozenset[int]) -> list[Socket]:
+        """Answer as the kernel does, unless refused."""
+        if self.refused:
+            raise NetlinkRefusedError("refused")
+        return SockDiag().listening(ports)
+
+    all_states = listening
+
+
+@pytest.mark.parametrize("look", ["listening", "all_states"])
+def test_the_fallback_answers_while_the_first_is_refused(look: str, holder: Holder) -> None:
+    """The answer is there, the source is told, and the first is asked again each time."""
+    first = Refused()
+    reader = FallbackReader(first, ProcNet(PROC))
+    port = frozenset({holder.port})
+    assert [sock.inode for sock in getattr(reader, look)(port)] == [holder.inode]
+    assert (reader.source, reader.sees_bound_sockets) == (SocketSource.PROCFS, False)
+    first.refused = False
+    assert [sock.inode for sock in getattr(reader, look)(port)] == [holder.inode]
+    assert (reader.source, reader.sees_bound_sockets) == (SocketSource.SOCK_DIAG, True)
+
+
+def test_a_failure_is_no_refusal() -> None:
+    """An error other than a refusal is not hidden by the fallback."""
+
+    class Broken(Refused):
+        def listening(self, ports: frozenset[int]) -> list[Socket]:
+            """Fail."""
+            raise SourceError(str(ports))
+
+    with pytest.raises(SourceError):
+        FallbackReader(Broken(), ProcNet(PROC)).listening(frozenset({1}))
+
+
+LOOK = """
+import json, sys
+from pathlib import Path
+from exporter.sources.proc_net import ProcNet
+from exporter.sources.readers import FallbackReader
+from exporter.sources.sock_diag import SockDiag
+reader = FallbackReader(SockDiag(), ProcNet(Path("/proc")))
+found = reader.listening(frozenset({int(sys.argv[1])}))
+print(json.dumps({"source": reader.source, "inodes": [sock.inode for sock in found]}))
+"""
+
+
+def test_a_real_seccomp_filter_leaves_the_text_file(holder: Holder) -> None:
+    """Where the kernel refuses netlink sockets the holder is found all the same."""
+    command = [sys.executable, without_netlink.__file__, sys.executable, "-c", LOOK]
+    done = subprocess.run(
+        [*command, str(holder.port)], capture_output=True, timeout=30, check=True, cwd=ROOT
+    )
+    assert json.loads(done.stdout) == {"source": "procfs", "inodes": [holder.inode]}
