@@ -1,0 +1,283 @@
+"""A made openGauss cluster: `with Lab(nodes=2) as lab: …`.
+
+The lab holds a lock on its directory for as long as it lives. Stand-ins whose lab is gone end by
+themselves within a second, and the next lab to start sweeps what a killed one has left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import final
+
+from tests.lab import interpreter, tree
+from tests.lab.occupiers import Occupier, Occupiers
+from tests.lab.places import Loopback, Namespaces, Place, as_user
+from tests.lab.standins import procs
+from tests.lab.standins.launch import program_command
+from tests.lab.standins.plan import LabPlan, NodePlan
+from tests.lab.standins.run import LOCK, lab_is_gone
+
+PREFIX = "ogcm-lab-"
+USER_OF_ROOT = "daemon"  # an account that every Linux has and nothing runs as
+
+
+class LabTimeoutError(Exception):
+    """Something that was waited for did not come about."""
+
+
+@final
+class Lab:
+    """A cluster of stand-ins.
+
+    `style` is `dcc` or `shared_disk`. `where` is `loopback`, `namespaces` (needs root), or `auto`:
+    namespaces for root, else the loopback. Run by root, the cluster belongs to `user`.
+    """
+
+    def __init__(
+        self,
+        nodes: int = 2,
+        style: str = "dcc",
+        where: str = "loopback",
+        user: str = USER_OF_ROOT,
+        directory: Path | None = None,
+    ) -> None:
+        root = os.geteuid() == 0
+        self.place: Place = _place(where, root=root)
+        self.account = pwd.getpwnam(user) if root else _own_account()
+        self._count = nodes
+        self._style = style
+        self._directory = directory
+        self._lock: int | None = None
+        self._monitors: list[subprocess.Popen[bytes]] = []
+        self._occupiers = Occupiers(Path())
+        self.plan = LabPlan("", style, ())
+
+    def __enter__(self) -> Lab:
+        self.prepare()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def root(self) -> Path:
+        """The directory that holds everything of this lab."""
+        return Path(self.plan.root)
+
+    def prepare(self) -> None:
+        """Write the trees; nothing runs yet."""
+        sweep(self._directory)
+        root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=self._directory)).resolve()
+        root.chmod(0o755)
+        self._lock = _take_lock(root)
+        self.place.make(self._count)
+        nodes = tuple(self._node_plan(root, number) for number in range(1, self._count + 1))
+        self.plan = LabPlan(str(root), self._style, nodes)
+        self.plan.write()
+        self.plan.shared_disk.touch()
+        self._occupiers = Occupiers(root / "strangers")
+        tree.write_code(root)
+        python = interpreter.find(self.account.pw_uid)
+        for node in nodes:
+            tree.write_tree(self.plan, node, python, self.account.pw_name)
+        if os.geteuid() == 0:
+            tree.give_to(root, self.account.pw_uid)
+
+    def start(self) -> None:
+        """Start om_monitor on every node, as the cluster's cron line does."""
+        for node in self.plan.nodes:
+            self.start_monitor(node.node_id)
+
+    def start_monitor(self, node_id: int) -> int:
+        """Start one node's om_monitor; return its pid."""
+        node = self.node(node_id)
+        words = program_command(node, "om_monitor", ["-L", str(node.log_dir("om_monitor"))])
+        process = subprocess.Popen(
+            self.words(node_id, words),
+            cwd=node.home,
+            env=self.environment(node_id),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._monitors.append(process)
+        return process.pid
+
+    def stop(self) -> None:
+        """End every process of this lab, by pid, and remove all that it made."""
+        if self._lock is None:
+            return
+        self._occupiers.release_all()
+        while pids := procs.below(self.root):
+            procs.stop(pids)
+            procs.await_end(pids, 5)
+        for monitor in self._monitors:
+            monitor.wait()
+        self.place.remove()
+        shutil.rmtree(self.root, ignore_errors=True)
+        os.close(self._lock)
+        self._lock = None
+
+    def node(self, node_id: int) -> NodePlan:
+        """Return the plan of one node."""
+        return self.plan.node(node_id)
+
+    def environment(self, node_id: int) -> dict[str, str]:
+        """Return the environment of the cluster's user on one node."""
+        return tree.environment(self.plan, self.node(node_id), self.account.pw_name)
+
+    def words(self, node_id: int, command: Sequence[str]) -> list[str]:
+        """Return a command as the cluster's user would run it on that node."""
+        return [*self.place.prefix(node_id), *as_user(self.account.pw_uid), *command]
+
+    def cm_ctl(
+        self,
+        node_id: int,
+        *arguments: str,
+        timeout: float = 60,
+        environment: Mapping[str, str] | None = None,
+        as_root: bool = False,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run cm_ctl on a node as the cluster's user; its exit code is the caller's to look at."""
+        node = self.node(node_id)
+        words = [str(node.bin / "cm_ctl"), *arguments]
+        prefix = self.place.prefix(node_id)
+        return subprocess.run(
+            [*prefix, *words] if as_root else self.words(node_id, words),
+            cwd=node.home,
+            env=self.environment(node_id) if environment is None else environment,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    def query(self, node_id: int) -> str:
+        """Return what `cm_ctl query -Cvipdw` prints on a node."""
+        return self.cm_ctl(node_id, "query", "-Cvipdw").stdout
+
+    def await_query(self, node_id: int, text: str, seconds: float = 30) -> str:
+        """Wait until that query prints a text; return all that it printed."""
+        last = ""
+
+        def printed() -> bool:
+            nonlocal last
+            last = self.query(node_id)
+            return text in last
+
+        await_(printed, seconds, lambda: f"no {text!r} in:\n{last}")
+        return last
+
+    def pids(self, node_id: int, program: str) -> list[int]:
+        """Return the pids of a node's program."""
+        node = self.node(node_id)
+        return procs.datanodes(node) if program == "gaussdb" else procs.find(node, program)
+
+    def occupy(
+        self,
+        node_id: int,
+        port: int,
+        how: str = "listener",
+        *,
+        name: str | None = None,
+        user: str | None = None,
+        answer: str | None = None,
+    ) -> Occupier:
+        """Let a stranger take a port of a node; `how` is a word of `occupiers.HOWS`.
+
+        `user` (root only) is whose process it is. A listener with an `answer` talks: `close`, or
+        what it greets with; without one it accepts and says nothing.
+        """
+        where = (node_id, self.node(node_id).address, self.place.prefix(node_id))
+        return self._occupiers.take(where, port, how, name=name, user=user, answer=answer)
+
+    def release(self, occupier: Occupier) -> None:
+        """Let the stranger go."""
+        self._occupiers.held.remove(occupier)
+        occupier.release()
+
+    def fault(self, node_id: int, name: str, text: str | None = "") -> None:
+        """Switch a fault on, or off with None; what it does is the stand-ins' affair."""
+        path = self.node(node_id).faults / name
+        if text is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_text(text, encoding="utf-8")
+
+    def log_text(self, node_id: int, program: str) -> str:
+        """Return everything in a node's current log of a CM program."""
+        directory = self.node(node_id).log_dir(program)
+        files = sorted(directory.glob(f"{program}-*.log"))
+        return "".join(path.read_text(encoding="utf-8") for path in files)
+
+    def _node_plan(self, root: Path, number: int) -> NodePlan:
+        ports = self.place.ports(number)
+        name = f"node{number}"
+        return NodePlan(number, name, self.place.address(number), *ports, str(root / name))
+
+
+def await_(condition: Callable[[], bool], seconds: float, what: Callable[[], str]) -> None:
+    """Wait until a condition holds; raise LabTimeoutError with what was missing."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise LabTimeoutError(what())
+        time.sleep(0.1)
+
+
+def sweep(directory: Path | None = None) -> list[Path]:
+    """Remove what labs of this user left that were killed; return what was removed."""
+    base = directory or Path(tempfile.gettempdir())
+    swept = []
+    for root in base.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):  # another user's, or another sweeper was faster
+            if root.stat().st_uid in {os.geteuid(), _uid_of_root_lab()} and _abandoned(root):
+                procs.stop(procs.below(root))
+                shutil.rmtree(root)
+                swept.append(root)
+    return swept
+
+
+def _abandoned(root: Path) -> bool:
+    return (root / LOCK).exists() and lab_is_gone(root)
+
+
+def _uid_of_root_lab() -> int:
+    return pwd.getpwnam(USER_OF_ROOT).pw_uid if os.geteuid() == 0 else os.geteuid()
+
+
+def _take_lock(root: Path) -> int:
+    lock = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _place(where: str, *, root: bool) -> Place:
+    if where == "auto":
+        where = "namespaces" if root else "loopback"
+    return Namespaces() if where == "namespaces" else Loopback()
+
+
+def _own_account() -> pwd.struct_passwd:
+    return pwd.getpwuid(os.geteuid())

@@ -1,0 +1,70 @@
+"""What cm_server makes of its agents' reports. Pure: reports and ages in, states and orders out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+HEARTBEAT_SECONDS = 6.0  # instance_heartbeat_timeout of cm_server.conf
+
+
+@dataclass(frozen=True)
+class Report:
+    """One agent's word on its datanode and its resources (name -> OnLine, OffLine, Unknown)."""
+
+    role: str
+    state: str
+    reason: str
+    resources: Mapping[str, str]
+    stopped: bool  # a marker keeps the resources down: the node is kicked out
+
+
+def seen(report: Report | None, age: float, since_promotion: float) -> Report:
+    """Return what a datanode counts as, from its last report and that report's age in seconds."""
+    if report is not None and age < HEARTBEAT_SECONDS:
+        return report
+    if report is None and since_promotion < HEARTBEAT_SECONDS:
+        return Report("Unknown", "Unknown", "Normal", {}, stopped=False)
+    return Report("Down", "Unknown", "Unknown", {}, stopped=True)
+
+
+def cluster_state(reports: Sequence[Report]) -> str:
+    """Return Normal, Degraded or Unavailable; cm_servers have no part in it."""
+    primaries = [r for r in reports if (r.role, r.state) == ("Primary", "Normal")]
+    if len(primaries) != 1:
+        return "Unavailable"
+    resources = [state for report in reports for state in report.resources.values()]
+    whole = all(report.state == "Normal" for report in reports)
+    online = all(state == "OnLine" for state in resources)
+    kicked_out = any(report.stopped for report in reports)
+    return "Normal" if whole and online and not kicked_out else "Degraded"
+
+
+def orders(reports: Mapping[int, Report], static_primary: int, waited: float) -> dict[int, str]:
+    """Return the role that each node's datanode must take; only nodes that must change.
+
+    `waited` is how long there has been no primary, less than zero while it must not be chosen yet.
+    """
+    primaries = [node for node, report in reports.items() if report.role == "Primary"]
+    changes = {n: "Standby" for n, report in reports.items() if report.role == "Pending"}
+    if primaries:
+        kept = static_primary if static_primary in primaries else min(primaries)
+        return {**changes, **{n: "Standby" for n in primaries if n != kept}}
+    ready = [n for n, r in reports.items() if (r.role, r.state) == ("Standby", "Normal")]
+    if waited < 0 or not ready:
+        return changes
+    return {**changes, (static_primary if static_primary in ready else min(ready)): "Primary"}
+
+
+def elect(own: int, peers: Mapping[int, str], total: int, role: str) -> str:
+    """Return the role that this cm_server should have; `peers` are those that answer, with theirs.
+
+    DCC wants a majority of three and more; of two, one goes on alone, as the recordings show.
+    """
+    quorum = 1 if total < 3 else total // 2 + 1
+    if len(peers) + 1 < quorum:
+        return "Standby"
+    leaders = [node for node, theirs in peers.items() if theirs == "Primary"]
+    if leaders:
+        return "Primary" if role == "Primary" and own < min(leaders) else "Standby"
+    return "Primary" if role == "Primary" or own < min(peers, default=own + 1) else "Standby"

@@ -1,0 +1,162 @@
+"""`cm_ctl query`: ask every cm_server for its role, then the primary for the cluster."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.lab.standins import tables, wire
+from tests.lab.standins.cm_server import ROLE_ONLY
+from tests.lab.standins.plan import NodePlan
+from tests.lab.standins.tables import Datanode, Flags, Resource, Server, View
+
+if TYPE_CHECKING:
+    from tests.lab.standins.cm_ctl import Ctl
+
+NO_PRIMARY = (
+    "can't connect to cm_server.\n"
+    "Maybe cm_server is not running, or timeout expired. Please try again."
+)
+_CALL_LINE = 461  # of ctl_common.cpp, as the records tell it
+
+
+def query(ctl: Ctl) -> int:
+    """Print what the flags ask for; return 0, or 255 without a primary."""
+    options = ctl.command.options
+    output = options.get("l")
+    if output is None:
+        return _query(ctl, sys.stdout.write)
+    with Path(output).open("w", encoding="utf-8") as file:
+        return _query(ctl, file.write)
+
+
+def _query(ctl: Ctl, write: Any) -> int:  # noqa: ANN401  # TextIO.write of stdout or a file
+    flags = Flags(frozenset(ctl.command.options))
+    servers = []
+    if "v" in flags and not ({"S", "s"} & flags.letters):
+        servers = _servers(ctl, flags)
+        if "C" in flags:
+            write(tables.server_section(servers, flags) + "\n")
+            ctl.record("DEBUG1", "query_kerberos: MPPDB_KRB5_FILE_PATH get fail.")
+    elif "s" in flags:
+        write("\n")
+    view = ask_primary(ctl)
+    if view is None:
+        sys.stdout.flush()
+        ctl.tell("ERROR", NO_PRIMARY)
+        return 255
+    if not ctl.plan.pooled:
+        ctl.record("DEBUG1", "[InitResStat] no custom resource config.")
+    write(_rest(view, servers, flags))
+    _record_abnormal(ctl, view)
+    return 0
+
+
+def _rest(view: View, servers: list[Server], flags: Flags) -> str:
+    if "v" not in flags:
+        return tables.summary(view)
+    if "C" not in flags:
+        return tables.summary(view) + tables.details(servers, view.datanodes)
+    if "S" in flags:
+        return tables.cluster_section(view, flags)
+    datanodes = tables.datanode_section(view.datanodes, flags)
+    if "s" in flags:
+        return datanodes
+    before = tables.resource_section(view.resources, flags)
+    fenced = "\n" + tables.fenced_section(view.datanodes, flags) if "F" in flags else ""
+    return f"{before}{tables.cluster_section(view, flags)}\n{datanodes}{fenced}"
+
+
+def _servers(ctl: Ctl, flags: Flags) -> list[Server]:
+    return [_server(ctl, node, flags) for node in ctl.plan.nodes]
+
+
+def _server(ctl: Ctl, node: NodePlan, flags: Flags) -> Server:
+    path = f"{node.cm_dir}/cm_server"
+    state = _ask_role(ctl, node) or "Down"
+    if state == "Down":
+        ctl.record(
+            "DEBUG1", f"can't connect to cm_server node {node.node_id} node_name {node.name}"
+        )
+        shown = path if "d" in flags else ""
+        place = f"node={node.node_id} nodeName={node.name} ip={node.address}"
+        text = f"CMServer State: {place} instanceId={node.node_id} DataPath={shown} state={state}"
+        ctl.record("DEBUG1", text)
+    return Server(node.node_id, node.name, node.address, path, state)
+
+
+def _ask_role(ctl: Ctl, node: NodePlan) -> str | None:
+    talk = _connect(ctl, node, ROLE_ONLY)
+    if talk is None:
+        return None
+    try:
+        talk.connection.settimeout(ctl.command.number("t", 60))
+        return str(talk.ask({"ask": "role"}))
+    except (OSError, ValueError):
+        return None
+    finally:
+        talk.close()
+
+
+def ask_primary(ctl: Ctl) -> View | None:
+    """Return the primary's view of the cluster, or None when none answers."""
+    for node in ctl.plan.nodes:
+        talk = _connect(ctl, node, "cm_ctl")
+        if talk is not None:
+            talk.connection.settimeout(ctl.command.number("t", 60))
+            try:
+                return _view(ctl, talk.ask({"ask": "query"}))
+            except (OSError, ValueError):
+                return None
+            finally:
+                talk.close()
+    return None
+
+
+def _connect(ctl: Ctl, node: NodePlan, name: str) -> wire.Conversation | None:
+    target = (node.address, node.cm_port)
+    try:
+        talk = wire.connect(target, ctl.node.address, name, user=wire.user_name())
+    except wire.ConnectError as error:
+        text = f"{_CALL_LINE} : connect to cmserver failed: {error}."
+        ctl.record("DEBUG1", text)
+        return None
+    text = f"connect to cmserver success, remotehost is {node.address}:{node.cm_port}."
+    ctl.record("DEBUG1", text)
+    return talk
+
+
+def _view(ctl: Ctl, answer: dict[str, Any]) -> View:
+    reports = answer["reports"]
+    nodes = ctl.plan.nodes
+    datanodes = tuple(_datanode(node, reports[str(node.node_id)], nodes[0]) for node in nodes)
+    names = ("dms_res", "dss") if ctl.plan.pooled else ()
+    resources = tuple(_resource(n, name, reports[str(n.node_id)]) for name in names for n in nodes)
+    pausing = Path(ctl.node.bin, "cluster_manual_pause").exists()
+    return View(answer["cluster_state"], answer["balanced"], datanodes, resources, pausing)
+
+
+def _datanode(node: NodePlan, report: dict[str, Any], first: NodePlan) -> Datanode:
+    static_role = "P" if node is first else "S"
+    state, _, behind = report["state"].partition("(")
+    role, path = report["role"], str(node.data)
+    return Datanode(
+        node.node_id, node.name, node.address, node.db_port, node.dn_id, path, static_role, role,
+        state, report["reason"], f"({behind}" if behind else "",
+    )  # fmt: skip
+
+
+def _resource(node: NodePlan, name: str, report: dict[str, Any]) -> Resource:
+    state = "Deleted" if report["stopped"] else report["resources"].get(name, "Unknown")
+    number = node.dn_id if name == "dms_res" else node.resource_id
+    return Resource(node.node_id, node.name, node.address, name, number, state)
+
+
+def _record_abnormal(ctl: Ctl, view: View) -> None:
+    for dn in view.datanodes:
+        if dn.state != "Normal":
+            place = f"node={dn.node_id} nodeName={dn.node_name} ip={dn.ip} port={dn.port}"
+            what = f"instanceId={dn.instance_id} DataPath={dn.path} static_role={dn.static_role}"
+            how = f"role={dn.role} state={dn.state} buildReason={dn.reason}"
+            ctl.record("DEBUG1", f"Datanode State: {place} {what} {how}")

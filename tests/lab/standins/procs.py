@@ -1,0 +1,73 @@
+"""Find and stop the processes of this node's installation, by the file that they execute."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.lab.standins.plan import NodePlan
+
+
+def find(node: NodePlan, program: str, argument: str = "") -> list[int]:
+    """Return the pids that run $GAUSSHOME/bin/PROGRAM and have that argument, if any is asked."""
+    executable = os.path.realpath(node.bin / program)
+    return [
+        pid
+        for pid, target in _executables()
+        if target == executable and (not argument or argument in _arguments(pid))
+    ]
+
+
+def datanodes(node: NodePlan) -> list[int]:
+    """Return the pids of the datanode itself, without the helper for fenced functions."""
+    return [
+        pid for pid in find(node, "gaussdb", str(node.data)) if "--fenced" not in _arguments(pid)
+    ]
+
+
+def below(root: Path) -> list[int]:
+    """Return the pids of everything that executes a file below a directory."""
+    prefix = f"{os.path.realpath(root)}/"
+    return [pid for pid, target in _executables() if target.startswith(prefix)]
+
+
+def stop(pids: list[int], sig: int = signal.SIGKILL) -> None:
+    """Signal processes; one that is gone already is no error."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, sig)
+
+
+def await_end(pids: list[int], seconds: float) -> list[int]:
+    """Wait until none of them lives; return those that still do."""
+    deadline = time.monotonic() + seconds
+    while (left := [pid for pid in pids if _alive(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left
+
+
+def _executables() -> Iterator[tuple[int, str]]:
+    for name in os.listdir("/proc"):  # noqa: PTH208  # names are all that is wanted
+        if name.isdigit():
+            with contextlib.suppress(OSError):  # vanished, or another user's
+                target = os.readlink(f"/proc/{name}/exe")  # noqa: PTH115  # Path would trip over `(deleted)`
+                yield int(name), target.replace(" (deleted)", "")
+
+
+def _arguments(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def _alive(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}
