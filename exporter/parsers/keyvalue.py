@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from exporter.errors import ParseError
-from exporter.model.installation import DssInstance
+from exporter.model.installation import CmAgentSettings, CmServerSettings, DssInstance
 from exporter.parsers.bounds import bounded, shown
 from exporter.parsers.replication import parse_instances
 
@@ -35,6 +35,20 @@ def cm_number(values: Mapping[str, str], name: str, default: int) -> int:
     return int(match[0]) if match else default
 
 
+def parse_cm_agent_conf(text: str, source: str = "cm_agent.conf") -> CmAgentSettings:
+    """Read what cm_agent.conf decides about ports and logs."""
+    values = parse_cm_conf(text, source)
+    interval = cm_number(values, "agent_rhb_interval", CmAgentSettings.rhb_interval)
+    return CmAgentSettings(interval, values.get("log_dir", ""))
+
+
+def parse_cm_server_conf(text: str, source: str = "cm_server.conf") -> CmServerSettings:
+    """Read what cm_server.conf decides about ports and logs."""
+    values = parse_cm_conf(text, source)
+    ddb_type = cm_number(values, "ddb_type", CmServerSettings.ddb_type)
+    return CmServerSettings(ddb_type, values.get("log_dir", ""))
+
+
 def parse_dss_inst(text: str, source: str = "dss_inst.ini") -> DssInstance:
     """Read dss_inst.ini; raises ParseError without INST_ID or a DSS_NODES_LIST that has it.
 
@@ -49,7 +63,7 @@ def parse_dss_inst(text: str, source: str = "dss_inst.ini") -> DssInstance:
     nodes = parse_instances(listed, f"{source}: DSS_NODES_LIST") if listed else ()
     if nodes and int(number) not in {node.number for node in nodes}:
         raise ParseError(f"{source}: INST_ID: expected one of DSS_NODES_LIST, found {number}")
-    return DssInstance(int(number), nodes)
+    return DssInstance(int(number), nodes, values.get("LOG_HOME", ""))
 
 
 def _assignments(text: str, source: str) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ port, the socket directory and the address (openGauss-server miscinit.cpp, Creat
 from __future__ import annotations
 
 from exporter.errors import ParseError
-from exporter.model.installation import PidFile
+from exporter.model.installation import PidRecord
 from exporter.parsers.bounds import bounded, shown, whole_number
 
 _PORT_LINE = 3
@@ -15,7 +15,7 @@ _MAX_PID = 2**22  # the kernel's PID_MAX_LIMIT
 _MAX_PORT = 65535
 
 
-def parse_pid_file(text: str, source: str = "pid file") -> PidFile:
+def parse_pid_file(text: str, source: str = "pid file") -> PidRecord:
     """Read pid, directory and, where it is told, the port; raises ParseError for no pid.
 
     A standalone backend writes its pid negative; it listens nowhere, so its file is an error.
@@ -25,4 +25,4 @@ def parse_pid_file(text: str, source: str = "pid file") -> PidFile:
     if not pid:
         raise ParseError(f"{source}: line 1: expected a pid, found {shown(lines[0])}")
     port = whole_number(lines[_PORT_LINE], _MAX_PORT) if len(lines) > _PORT_LINE else None
-    return PidFile(pid, lines[1].strip() if len(lines) > 1 else "", port or 0)
+    return PidRecord(pid, lines[1].strip() if len(lines) > 1 else "", port or 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import ParseError
-from exporter.model.installation import MonitorCron, PidFile
+from exporter.model.installation import MonitorCron, PidRecord
 from exporter.parsers.crontab import parse_crontab
 from exporter.parsers.environment import parse_environment
 from exporter.parsers.hosts import parse_hosts
@@ -76,12 +76,12 @@ def test_a_crontab_without_om_monitor_is_an_error(text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("cm_agent.pid", PidFile(36, "/opt/huawei/install/cm/cm_agent")),
-        ("cm_server.pid", PidFile(116, "/opt/huawei/install/cm/cm_server")),
-        ("postmaster.pid", PidFile(136, "/opt/huawei/install/data/dn", 15400)),
+        ("cm_agent.pid", PidRecord(36, "/opt/huawei/install/cm/cm_agent")),
+        ("cm_server.pid", PidRecord(116, "/opt/huawei/install/cm/cm_server")),
+        ("postmaster.pid", PidRecord(136, "/opt/huawei/install/data/dn", 15400)),
     ],
 )
-def test_recorded_pid_files_are_read(name: str, content: PidFile) -> None:
+def test_recorded_pid_files_are_read(name: str, content: PidRecord) -> None:
     """CM's pid files and the database's tell pid and directory, the latter its port too."""
     assert parse_pid_file((RECORDED / name).read_text()) == content
 

@@ -1,0 +1,120 @@
+"""The ports of the node's datanodes: P, P+1, the heartbeat and DMS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Optional
+
+from exporter.endpoints.addresses import WILDCARD, listened
+from exporter.endpoints.build import of_word
+from exporter.model.installation import Datanode, DatanodeSettings, Installation, ListedInstance
+from exporter.model.ports import Endpoint, IPAddress
+
+_STATIC = "cluster_static_config"
+_CONF = "postgresql.conf"
+
+
+def datanode_endpoints(installation: Installation) -> Iterator[Endpoint]:
+    """List the endpoints of every datanode on this node."""
+    for datanode in installation.datanodes:
+        yield from _client_and_ha(installation, datanode)
+        if datanode.settings is not None:
+            yield from _heartbeat(installation, datanode, datanode.settings)
+            yield from _dms(installation, datanode, datanode.settings)
+
+
+def _client_and_ha(installation: Installation, datanode: Datanode) -> Iterator[Endpoint]:
+    """P and P+1: gaussdb binds what postgresql.conf says, cm_agent checks the static config's.
+
+    pooler_port is hard-wired to P+1 (openGauss-server postmaster.cpp). cm_agent checks a port
+    only where CM itself starts gaussdb, hence not with resource pooling
+    (cma_instance_management.cpp), and one that gaussdb does not bind is none of its ports.
+    """
+    installed = datanode.installed
+    port = datanode.settings.port if datanode.settings else None
+    ports = {
+        "datanode": (installed.port, port or installed.port, _client_words),
+        "datanode_ha": (installed.ha_port, port + 1 if port else installed.ha_port, _ha_words),
+    }
+    for word, (checked, bound, words_of) in ports.items():
+        words = words_of(datanode, bound)
+        yield replace(
+            of_word(word, installed.instance_id, bound),
+            addresses=listened(words or (), installation.hosts),
+            binds=words != (),
+            precheck=checked == bound and not installation.resource_pooling,
+            data_dir=datanode.data_dir,
+            origin=_CONF if port else _STATIC,
+        )
+
+
+def _client_words(
+    datanode: Datanode,
+    port: int,  # noqa: ARG001 -- the shape that both kinds of addresses share
+) -> Optional[tuple[str, ...]]:
+    """Return the listen addresses; empty: none is wanted, None: nobody told."""
+    settings = datanode.settings
+    if settings is None or settings.listen_addresses is None:
+        return datanode.installed.addresses or None
+    return settings.listen_addresses
+
+
+def _ha_words(datanode: Datanode, port: int) -> Optional[tuple[str, ...]]:
+    """Return the listen addresses, which all get P+1, too, and the hosts of the channels.
+
+    PostmasterMain and NeedPoolerPort: a listen address that no channel covers gets the pooler's
+    port; one that a channel covers gets the same port from the channel.
+    """
+    settings = datanode.settings
+    if settings is None or settings.listen_addresses is None:
+        return datanode.installed.ha_addresses or None
+    channels = settings.channels + settings.cross_channels
+    hosts = [channel.local_host for channel in channels if channel.local_port == port]
+    return (*settings.listen_addresses, *hosts)
+
+
+def _heartbeat(
+    installation: Installation, datanode: Datanode, settings: DatanodeSettings
+) -> Iterator[Endpoint]:
+    """Give the heartbeat's port, where there is replication (postmaster.cpp NeedHeartbeat).
+
+    Not with DMS: there the servers run in normal mode, without a heartbeat thread.
+    """
+    channels = [channel for channel in settings.channels if channel.local_heartbeat_port]
+    if settings.dms or not channels:
+        return
+    port = channels[0].local_heartbeat_port
+    hosts = [channel.local_host for channel in channels if channel.local_heartbeat_port == port]
+    yield replace(
+        of_word("datanode_heartbeat", datanode.installed.instance_id, port),
+        addresses=listened(hosts, installation.hosts),
+        data_dir=datanode.data_dir,
+        origin=_CONF,
+    )
+
+
+def _dms(
+    installation: Installation, datanode: Datanode, settings: DatanodeSettings
+) -> Iterator[Endpoint]:
+    """Give DMS' port: the own entry of ss_interconnect_url; only with ss_enable_dms."""
+    own = own_entry(settings.dms_instances, settings.dms_number) if settings.dms else None
+    if own is not None:
+        yield replace(
+            of_word("dms", datanode.installed.instance_id, own.port),
+            addresses=entry_addresses(own, installation),
+            data_dir=datanode.data_dir,
+            origin=_CONF,
+        )
+
+
+def own_entry(entries: Iterable[ListedInstance], number: int) -> Optional[ListedInstance]:
+    """Find the entry of an instance in a list of all of them."""
+    return next((entry for entry in entries if entry.number == number), None)
+
+
+def entry_addresses(
+    entry: ListedInstance, installation: Installation
+) -> Optional[tuple[IPAddress, ...]]:
+    """Return the address that MES binds for an entry; it knows no wildcard by ``*``."""
+    return listened([entry.host], installation.hosts) if entry.host != WILDCARD else None
