@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable, Optional
 
-from exporter import __version__, logsetup
+from exporter import __version__, app, logsetup
 from exporter.config import Config
 from exporter.errors import ConfigError, UsageError
 from exporter.flags import FLAGS, Flag, Values, nearest, options_of, parse, split_command
@@ -34,7 +34,18 @@ class Command:
     flags: tuple[Flag, ...] = ()
 
 
-COMMANDS: tuple[Command, ...] = ()
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "serve",
+        "Answer scrapes until told to end; the default.",
+        lambda options, config, _: app.serve(options, config),
+    ),
+    Command(
+        "once",
+        "Write one page to stdout; exit status 1 when a collector failed.",
+        lambda options, config, _: app.once(options, config),
+    ),
+)
 
 
 def version() -> str:

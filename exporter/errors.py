@@ -45,3 +45,15 @@ class UsageError(ExporterError):
     """The command line cannot be understood."""
 
     reason = "usage"
+
+
+class CatalogueError(ExporterError):
+    """A collector yielded a metric that is not declared, or one that is there already."""
+
+    reason = "catalogue"
+
+
+class ListenError(ExporterError):
+    """The exporter's own address cannot be listened on."""
+
+    reason = "listen"

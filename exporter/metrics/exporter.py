@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from exporter.metrics.base import Metric
+from exporter.metrics.base import Kind, Metric, values_of
+from exporter.model.exporter import Refusal
 
 BUILD_INFO = Metric(
     "opengauss_exporter_build_info",
@@ -31,4 +32,11 @@ CONFIG_RELOAD_SUCCESSFUL = Metric(
 CONFIG_RELOAD_TIMESTAMP = Metric(
     "opengauss_exporter_config_last_reload_success_timestamp_seconds",
     "When the configuration in force was read, since the epoch.",
+)
+WEB_REFUSALS = Metric(
+    "opengauss_exporter_web_refusals_total",
+    "Connections and requests that the exporter's web server turned away, by reason.",
+    ("reason",),
+    kind=Kind.COUNTER,
+    values={"reason": values_of(Refusal)},
 )

@@ -1,0 +1,154 @@
+"""The composition root: the only file that knows concrete classes.
+
+``build`` lists what there is, in the order of the page. What outlives a reload is in ``Runtime``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import resource
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from exporter.collectors.node_info import NodeInfoCollector
+from exporter.collectors.self_metrics import ProcessCollectors, SelfCollector
+from exporter.config import Config
+from exporter.daemon import Daemon
+from exporter.errors import ListenError
+from exporter.metrics import CATALOGUE
+from exporter.metrics.exporter import COLLECTOR_SUCCESS
+from exporter.model.node import NodeIdentity
+from exporter.options import Options
+from exporter.registry import Clock, Collector, Registry
+from exporter.reloading import Reloader, ReloadRecord
+from exporter.settings import read_config
+from exporter.web.connection import Limits
+from exporter.web.exposition import Format, render
+from exporter.web.listen import open_listeners
+from exporter.web.refusals import Refusals
+from exporter.web.server import Server
+from exporter.web.site import Site, SiteSettings
+
+ONCE_BUDGET_SECONDS = 60.0
+
+
+class Service(Protocol):
+    """Work in the background: a poller, a follower of logs."""
+
+    def start(self) -> None:
+        """Begin; must not raise for what the host lacks."""
+
+    def stop(self) -> None:
+        """End in bounded time."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What every application of this process shares, whatever its configuration."""
+
+    clock: Clock
+    reloads: ReloadRecord
+    refusals: Refusals
+    host_name: str
+
+
+@dataclass(frozen=True)
+class Application:
+    """The collectors of one configuration, and the background work behind them."""
+
+    registry: Registry
+    services: tuple[Service, ...] = ()
+
+    def start(self) -> None:
+        """Start the background work."""
+        for service in self.services:
+            service.start()
+
+    def stop(self) -> None:
+        """End the background work, the last started first."""
+        for service in reversed(self.services):
+            service.stop()
+        self.registry.close()
+
+
+def make_runtime(clock: Clock = Clock()) -> Runtime:  # noqa: B008 -- frozen
+    """Make what outlives a reload."""
+    return Runtime(clock, ReloadRecord(clock.wall), Refusals(clock.monotonic), platform.node())
+
+
+def build(options: Options, config: Config, runtime: Runtime) -> Application:
+    """Put the parts together; nothing is started and nothing is read yet."""
+    services: list[Service] = []
+    collectors = [
+        NodeInfoCollector(lambda: _node(config, runtime)),
+        *_optional_collectors(options, config, services),
+        SelfCollector(runtime.reloads.status, lambda: runtime.refusals.counts),
+        ProcessCollectors(),
+    ]
+    return Application(Registry(collectors, CATALOGUE, runtime.clock), tuple(services))
+
+
+def _optional_collectors(
+    options: Options, config: Config, services: list[Service]
+) -> Sequence[Collector]:
+    """Make the collectors that ``--no-collector.<name>`` can leave out; add their services."""
+    del config, services
+    made: dict[str, Collector] = {}
+    return [collector for name, collector in made.items() if name in options.collectors]
+
+
+def _node(config: Config, runtime: Runtime) -> NodeIdentity:
+    configured = config.installation
+    return NodeIdentity(
+        node_name=configured.node_name or runtime.host_name,
+        node_id="" if configured.node_id is None else str(configured.node_id),
+    )
+
+
+def serve(options: Options, config: Config) -> int:
+    """Serve until told to end; 1 when an own address cannot be had, else 0."""
+    try:
+        listeners = open_listeners(options.listen_addresses)
+    except ListenError as error:
+        structlog.get_logger().error(str(error))
+        return 1
+    runtime = make_runtime()
+    first = build(options, config, runtime)
+    reloader = Reloader(
+        first, lambda: build(options, read_config(options), runtime), runtime.reloads
+    )
+
+    async def live() -> None:
+        daemon = Daemon(reloader)
+        reload = daemon.reload if options.enable_lifecycle else None
+        settings = SiteSettings(options.telemetry_path, options.max_requests, reload)
+        site = Site(daemon.registry, settings, runtime.refusals)
+        server = Server(site, runtime.refusals, Limits(connections=_most_connections()))
+        await daemon.run(server, listeners)
+
+    asyncio.run(live())
+    return os.EX_OK
+
+
+def _most_connections() -> int:
+    """Leave half of the file descriptors to the collectors."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(Limits.connections, soft // 2))
+
+
+def once(options: Options, config: Config) -> int:
+    """Write one page to stdout; 1 when a collector failed (the page tells which), else 0."""
+    application = build(options, config, make_runtime())
+    application.start()
+    families = application.registry.scrape(ONCE_BUDGET_SECONDS)
+    application.stop()
+    sys.stdout.buffer.write(render(families, Format.TEXT))
+    sys.stdout.flush()
+    outcome = next(family for family in families if family.name == COLLECTOR_SUCCESS.name)
+    return int(any(not sample.value for sample in outcome.samples))

@@ -1,0 +1,46 @@
+"""A request and its answer, as far as the pages care."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+
+# On every answer: nothing here is ever framed, scripted, cached or guessed at.
+SECURITY_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+    ),
+    ("Cache-Control", "no-store"),
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request without its body; header names are in lower case, the last of a name counts."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    peer: str = ""
+
+
+@dataclass(frozen=True)
+class Response:
+    """One answer; lengths, date and connection headers are the server's business."""
+
+    status: int
+    body: bytes
+    content_type: str = TEXT
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def plain(status: int, text: str, *headers: tuple[str, str]) -> Response:
+    """Answer with one line of text."""
+    return Response(status, f"{text}\n".encode(errors="replace"), TEXT, headers)

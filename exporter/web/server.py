@@ -1,0 +1,162 @@
+"""Listens, accepts, and keeps the number of clients bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Sequence
+from typing import Callable, Optional, cast
+
+import structlog
+
+from exporter.model.exporter import Refusal
+from exporter.web.connection import Connection, Handler, Limits
+from exporter.web.refusals import Refusals
+
+ACCEPT_PAUSE_SECONDS = 1.0
+_BACKLOG = 128
+
+
+def no_tls() -> Optional[ssl.SSLContext]:
+    """Serve in clear."""
+    return None
+
+
+class _Client:
+    """One accepted connection: first its TLS handshake, then its requests."""
+
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
+        self.task: Optional[asyncio.Task[None]] = None
+        self.connection: Optional[Connection] = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request of it is being answered."""
+        return self.connection is not None and self.connection.busy
+
+    @property
+    def served(self) -> bool:
+        """Whether it has got an answer before."""
+        return self.connection is not None and self.connection.served > 0
+
+    def drop(self) -> None:
+        """End it now."""
+        if self.task is not None:
+            self.task.cancel()
+
+
+class Server:
+    """Serves ``handler`` on sockets that listen already. For one event loop.
+
+    When all places are taken, a new client gets that of the oldest one without a request in work,
+    first of those that never sent a complete one: whoever dribbles bytes loses to whoever scrapes.
+    ``tls`` is asked at every accept, so that a renewed certificate counts from the next one.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        refusals: Refusals,
+        limits: Limits = Limits(),  # noqa: B008 -- frozen
+        tls: Callable[[], Optional[ssl.SSLContext]] = no_tls,
+    ) -> None:
+        self._handler = handler
+        self._refusals = refusals
+        self._limits = limits
+        self._tls = tls
+        self._clients: dict[_Client, None] = {}  # in the order in which they came
+        self._accepting: list[asyncio.Task[None]] = []
+        self._listeners: list[socket.socket] = []
+
+    def start(self, listeners: Sequence[socket.socket]) -> None:
+        """Accept on these from now on; they become ours."""
+        for listener in listeners:
+            listener.setblocking(False)  # noqa: FBT003 -- the socket module's own signature
+            self._listeners.append(listener)
+            self._accepting.append(asyncio.ensure_future(self._accept(listener)))
+
+    async def close(self, grace: float) -> None:
+        """Stop accepting, give requests in work ``grace`` seconds to be answered, end the rest."""
+        for task in self._accepting:
+            task.cancel()
+        await asyncio.gather(*self._accepting, return_exceptions=True)
+        for listener in self._listeners:
+            listener.close()
+        for client in self._clients:
+            if client.connection is not None and client.busy:
+                client.connection.closing = True
+            else:
+                client.drop()
+        tasks = [client.task for client in self._clients if client.task is not None]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, _ = await loop.sock_accept(listener)
+            except OSError as error:  # out of file descriptors, most likely: others may free some
+                structlog.get_logger().warning("cannot accept connections", error=str(error))
+                await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
+                continue
+            self._admit(accepted)
+
+    def _admit(self, accepted: socket.socket) -> None:
+        client = _Client(_peer(accepted))
+        if len(self._clients) >= self._limits.connections and not self._make_room(client.peer):
+            accepted.close()
+            return
+        self._clients[client] = None
+        client.task = asyncio.ensure_future(self._serve(client, accepted))
+        client.task.add_done_callback(lambda _: self._clients.pop(client, None))
+
+    def _make_room(self, peer: str) -> bool:
+        """Drop the client that is missed least; False when every one has a request in work."""
+        self._refusals.add(Refusal.CONNECTION_LIMIT, peer, f"{self._limits.connections} are open")
+        waiting = [client for client in self._clients if not client.busy]
+        if not waiting:
+            return False
+        victim = min(waiting, key=lambda client: client.served)  # the first, so the oldest
+        del self._clients[victim]
+        victim.drop()
+        return True
+
+    async def _serve(self, client: _Client, accepted: socket.socket) -> None:
+        streams = await self._open(client, accepted)
+        if streams is not None:
+            client.connection = Connection(streams, self._handler, self._limits, self._refusals)
+            await client.connection.serve()
+
+    async def _open(
+        self, client: _Client, accepted: socket.socket
+    ) -> Optional[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        loop = cast(asyncio.BaseEventLoop, asyncio.get_running_loop())
+        reader = asyncio.StreamReader(limit=self._limits.header_bytes, loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        context = self._tls()
+        try:
+            transport, _ = await loop.connect_accepted_socket(
+                lambda: protocol,
+                accepted,
+                ssl=context,
+                ssl_handshake_timeout=self._limits.header if context is not None else None,
+            )
+        except OSError as error:  # of a handshake: a socket that is open already cannot fail
+            accepted.close()
+            self._refusals.add(Refusal.TLS, client.peer, str(error) or type(error).__name__)
+            return None
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+def _peer(accepted: socket.socket) -> str:
+    try:
+        host, port = accepted.getpeername()[:2]
+    except OSError:  # gone already
+        return ""
+    return f"{host}:{port}"

@@ -1,0 +1,134 @@
+"""Which page answers which request."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from typing import Callable, Optional
+
+from exporter.model.exporter import Refusal
+from exporter.registry import Registry, Scrape
+from exporter.web.exposition import render
+from exporter.web.landing import landing_page
+from exporter.web.messages import HTML, Request, Response, plain
+from exporter.web.negotiation import TIMEOUT_HEADER, accepts_gzip, choose_format, scrape_budget
+from exporter.web.refusals import Refusals
+
+Page = Callable[[Request], Awaitable[Response]]
+_GZIP_LEVEL = 5  # a page of 3,000 series: 323 kB to 10 kB in 1 ms; higher levels win nothing
+_READ = ("GET", "HEAD")
+_WRITE = ("POST", "PUT")
+
+
+@dataclass(frozen=True)
+class SiteSettings:
+    """What can be chosen of the pages.
+
+    ``max_requests`` bounds the scrapes in work at once, 0 is no bound. ``reload`` applies the
+    configuration anew and returns what is wrong with it, empty when nothing is; None forbids it.
+    ``pages`` are further ones to read, by path.
+    """
+
+    telemetry_path: str = "/metrics"
+    max_requests: int = 40
+    reload: Optional[Callable[[], Awaitable[str]]] = None
+    pages: Mapping[str, Page] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Route:
+    methods: tuple[str, ...]
+    page: Page
+
+
+class Site:
+    """Answers requests; ``registry`` is asked at each, so that a reload counts at once.
+
+    Queries are ignored: there is no ``name[]`` by which a client could make work.
+    """
+
+    def __init__(
+        self, registry: Callable[[], Registry], settings: SiteSettings, refusals: Refusals
+    ) -> None:
+        self._registry = registry
+        self._settings = settings
+        self._refusals = refusals
+        self._scrapes = 0
+        self._routes = {
+            "/": _Route(_READ, self._landing),
+            **{path: _Route(_READ, page) for path, page in settings.pages.items()},
+            settings.telemetry_path: _Route(_READ, self._metrics),
+            "/-/healthy": _Route(_READ, self._healthy),
+            "/-/ready": _Route(_READ, self._ready),
+            "/-/reload": _Route(_WRITE, self._reload),
+        }
+
+    async def __call__(self, request: Request) -> Response:
+        """Find the page and have it answer."""
+        route = self._routes.get(request.path)
+        if route is None:
+            return plain(404, "not found")
+        if request.method not in route.methods:
+            allowed = ", ".join(route.methods)
+            return plain(405, f"this page takes {allowed}", ("Allow", allowed))
+        return await route.page(request)
+
+    async def _landing(self, _: Request) -> Response:
+        links = {
+            self._settings.telemetry_path: "Metrics",
+            **{path: path.strip("/").capitalize() for path in self._settings.pages},
+            "/-/healthy": "Healthy",
+            "/-/ready": "Ready",
+        }
+        return Response(200, landing_page(links), HTML)
+
+    async def _healthy(self, _: Request) -> Response:
+        return plain(200, "healthy")
+
+    async def _ready(self, _: Request) -> Response:
+        waiting = self._registry().not_ready
+        if waiting:
+            return plain(503, f"not ready, no success yet: {', '.join(waiting)}")
+        return plain(200, "ready")
+
+    async def _reload(self, _: Request) -> Response:
+        if self._settings.reload is None:
+            return plain(403, "not allowed; start with --web.enable-lifecycle")
+        problem = await self._settings.reload()
+        if problem:
+            return plain(500, f"the old configuration stays in force:\n{problem}")
+        return plain(200, "reloaded")
+
+    async def _metrics(self, request: Request) -> Response:
+        limit = self._settings.max_requests
+        if limit and self._scrapes >= limit:
+            self._refusals.add(Refusal.REQUEST_LIMIT, request.peer)
+            return plain(503, f"limit of concurrent requests reached ({limit}), try again later")
+        self._scrapes += 1
+        try:
+            budget = scrape_budget(request.headers.get(TIMEOUT_HEADER))
+            scrape = self._registry().begin(budget)
+            await settled(scrape)
+        finally:
+            self._scrapes -= 1
+        return metrics_page(scrape, request)
+
+
+async def settled(scrape: Scrape) -> None:
+    """Wait until all collectors are done or the scrape's time is over."""
+    waiting = [asyncio.wrap_future(future) for future in scrape.pending]
+    if waiting:
+        await asyncio.wait(waiting, timeout=scrape.remaining)
+
+
+def metrics_page(scrape: Scrape, request: Request) -> Response:
+    """Write what the collectors gave in the form that the client asked for."""
+    style = choose_format(request.headers.get("accept", ""))
+    body = render(scrape.families(), style)
+    headers = [("Vary", "Accept, Accept-Encoding")]
+    if accepts_gzip(request.headers.get("accept-encoding", "")):
+        body = gzip.compress(body, _GZIP_LEVEL, mtime=0)
+        headers.append(("Content-Encoding", "gzip"))
+    return Response(200, body, style.value, tuple(headers))
