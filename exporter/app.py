@@ -25,6 +25,7 @@ from exporter.metrics import CATALOGUE
 from exporter.metrics.exporter import COLLECTOR_SUCCESS
 from exporter.model.node import NodeIdentity
 from exporter.options import Options
+from exporter.output import write_out
 from exporter.registry import Clock, Collector, Registry
 from exporter.reloading import Reloader, ReloadRecord
 from exporter.settings import read_config
@@ -148,7 +149,6 @@ def once(options: Options, config: Config) -> int:
     application.start()
     families = application.registry.scrape(ONCE_BUDGET_SECONDS)
     application.stop()
-    sys.stdout.buffer.write(render(families, Format.TEXT))
-    sys.stdout.flush()
+    write_out(render(families, Format.TEXT), sys.stdout.buffer)
     outcome = next(family for family in families if family.name == COLLECTOR_SUCCESS.name)
     return int(any(not sample.value for sample in outcome.samples))

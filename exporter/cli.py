@@ -1,13 +1,14 @@
 """The command line: words in, exit status out.
 
-Wrong usage ends with 64, a configuration that cannot be used with 78 (sysexits.h); what is wrong
-is on stderr, all of it.
+Wrong usage ends with 64, a configuration that cannot be used with 78, output that cannot be
+written with 74 (sysexits.h), an interrupt with 130; what is wrong is on stderr, all of it.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Callable, Optional
 
 from exporter import __version__, app, logsetup
 from exporter.config import Config
-from exporter.errors import ConfigError, UsageError
+from exporter.errors import ConfigError, OutputError, UsageError
 from exporter.flags import FLAGS, Flag, Values, nearest, options_of, parse, split_command
 from exporter.options import Options
 from exporter.settings import read_config
@@ -63,6 +64,11 @@ def main(argv: Optional[Sequence[str]] = None, commands: Sequence[Command] = COM
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return os.EX_CONFIG
+    except OutputError as error:
+        sys.stderr.write(f"{PROGRAM}: {error}\n")
+        return os.EX_IOERR
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except SystemExit as end:  # argparse after --help and --version
         return int(end.code or 0)
 

@@ -57,3 +57,9 @@ class ListenError(ExporterError):
     """The exporter's own address cannot be listened on."""
 
     reason = "listen"
+
+
+class OutputError(ExporterError):
+    """What a command had to tell could not be written."""
+
+    reason = "output"

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from exporter.cli import COMMANDS, Command
 from exporter.flags import FLAGS, Flag
 from exporter.metrics import CATALOGUE
 from exporter.metrics.base import Metric
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS_PAGE = Path("docs/metrics.md")
-FLAG_PAGES = (Path("docs/configuration.md"), Path("README.md"))
+PAGES_WITH_PARTS = (Path("docs/configuration.md"), Path("README.md"))
 
 _METRICS_INTRO = """\
 # Metrics
@@ -25,8 +26,8 @@ Every metric that the exporter can show. A metric that tells one of several stat
 each state, all of them always present, of which at most one is 1. Prometheus adds the labels of its
 target; no metric has a label `cluster`, because that one belongs to the target.
 """
-_BEGIN = "<!-- flags: written by `make docs` from exporter/flags.py -->"
-_END = "<!-- end of flags -->"
+_BEGIN = "<!-- {}: written by `make docs` from exporter/{}.py -->"
+_END = "<!-- end of {} -->"
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -84,18 +85,37 @@ def _spelling(flag: Flag) -> str:
     return " ".join(f"`{name}{value}`" for name in flag.names)
 
 
-def with_flags(page: str) -> str:
-    """Put the table of flags between its marks; raises ValueError when a page has none."""
-    before, rest = page.split(_BEGIN)
-    _, after = rest.split(_END)
-    return f"{before}{_BEGIN}\n\n{flags_table(FLAGS)}\n{_END}{after}"
+def commands_table(commands: Iterable[Command]) -> str:
+    """Write the table of commands, and a table for each command that has flags of its own."""
+    known = tuple(commands)
+    rows = ((f"`{command.name}`", command.help) for command in known)
+    own = (
+        f"\nFlags of `{command.name}` alone:\n\n{flags_table(command.flags)}"
+        for command in known
+        if command.flags
+    )
+    return table(("command", "what it does"), rows) + "".join(own)
+
+
+def with_part(page: str, name: str, module: str, part: str) -> str:
+    """Put a part between its marks; raises ValueError when the page has none."""
+    begin, end = _BEGIN.format(name, module), _END.format(name)
+    before, rest = page.split(begin)
+    _, after = rest.split(end)
+    return f"{before}{begin}\n\n{part}\n{end}{after}"
+
+
+def with_parts(page: str) -> str:
+    """Put the tables of commands and of flags between their marks."""
+    page = with_part(page, "commands", "cli", commands_table(COMMANDS))
+    return with_part(page, "flags", "flags", flags_table(FLAGS))
 
 
 def documents(root: Path) -> dict[Path, str]:
     """Tell what each document below ``root`` should hold."""
     pages = {METRICS_PAGE: metrics_page(CATALOGUE)}
-    for path in FLAG_PAGES:
-        pages[path] = with_flags((root / path).read_text(encoding="utf-8"))
+    for path in PAGES_WITH_PARTS:
+        pages[path] = with_parts((root / path).read_text(encoding="utf-8"))
     return pages
 
 

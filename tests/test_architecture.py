@@ -41,6 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "web": {"model", "errors", "metrics", "registry", "web"},
     "logsetup": {"errors"},
     "options": set(),
+    "output": {"errors"},
     "flags": {"errors", "options"},
     "settings": {"config", "errors", "options"},
 }

@@ -12,6 +12,7 @@ import pytest
 from exporter import __version__
 from exporter.cli import COMMANDS, Command, main
 from exporter.config import Config
+from exporter.errors import OutputError
 from exporter.flags import Flag, Values
 from exporter.options import Options
 
@@ -129,6 +130,21 @@ def test_the_program_tells_its_version() -> None:
     name, rest = done.stdout.split(", version ")
     assert name == "opengauss-cm-exporter"
     assert rest.startswith(f"{__version__} (python 3.")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(OutputError("full"), 74), (KeyboardInterrupt(), 130)]
+)
+def test_a_command_that_is_cut_short_ends_without_a_traceback(
+    error: BaseException, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A full disk behind stdout and Ctrl-C have a status of their own."""
+
+    def run(_options: Options, _config: Config, _values: Values) -> int:
+        raise error
+
+    assert main([], [Command("serve", "", run)]) == status
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_commands_have_names_of_their_own() -> None:

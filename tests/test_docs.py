@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from exporter import config
+from exporter.cli import Command
 from exporter.config.durations import parse_duration
 from exporter.errors import ConfigError
-from exporter.flags import FLAGS
+from exporter.flags import FLAGS, Flag
 from exporter.metrics import CATALOGUE
 from exporter.metrics.base import Metric
 from exporter.model.words import ENDPOINT_WORDS
-from scripts.generate_docs import documents, metrics_page, with_flags
+from scripts.generate_docs import commands_table, documents, metrics_page, with_parts
 from tests.support.config_text import plain
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,10 +55,26 @@ def test_closed_values_are_listed_with_their_metrics() -> None:
     assert page.endswith("- `state` of `m`, `n`: `a|b`, `c`\n")
 
 
-def test_a_page_without_marks_is_no_page_for_flags() -> None:
+def test_a_page_without_marks_is_refused() -> None:
     """A page that lost its marks is noticed instead of losing its table."""
     with pytest.raises(ValueError, match="unpack"):
-        with_flags("no marks")
+        with_parts("no marks")
+
+
+def test_flags_of_one_command_have_a_table_of_their_own() -> None:
+    """A command's own flags stand under its name, and a command without any has no table."""
+    own = Flag("format", "text or json.", "FORMAT", default="text")
+    made = [Command("a", "Do a.", lambda *_: 0), Command("b", "Do b.", lambda *_: 0, (own,))]
+    assert commands_table(made).endswith("""\
+| `a` | Do a. |
+| `b` | Do b. |
+
+Flags of `b` alone:
+
+| flag | default | meaning |
+| --- | --- | --- |
+| `--format=FORMAT` | `text` | text or json. |
+""")
 
 
 def test_every_flag_is_in_the_tables() -> None:
