@@ -17,7 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "metrics": {"model", "metrics"},
     "parsers": {"model", "errors", "parsers"},
-    "endpoints": {"model", "errors"},
+    "endpoints": {"model"},
     "ownership": {"model"},
     "diagnosis": {"model"},
     "sources": {"model", "errors", "parsers", "sources"},
