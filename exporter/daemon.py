@@ -7,19 +7,23 @@ import signal
 import socket
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Optional
+from typing import Callable, Optional, TypeVar
 
 import structlog
 
 from exporter.registry import Registry
 from exporter.reloading import Reloader
+from exporter.web.listen import address_text
 from exporter.web.server import Server
 from exporter.web.site import settled
 from exporter.worker import Worker
 
 DRAIN_SECONDS = 5.0
+STOP_SECONDS = 10.0
 WARM_UP_BUDGET_SECONDS = 9.5
 WARM_UP_PAUSE_SECONDS = 1.0
+
+T = TypeVar("T")
 
 
 class Daemon:
@@ -37,12 +41,15 @@ class Daemon:
         """Return the collectors in force."""
         return self._reloader.current.registry
 
-    def reload(self) -> asyncio.Future[str]:
-        """Have the configuration read anew; the result is what is wrong, empty when nothing is.
+    async def reload(self) -> str:
+        """Have the configuration read anew; returns what is wrong, empty when nothing is.
 
         Whoever asks while a reload runs shares the one that follows it: never more than one
         waits, however many ask.
         """
+        return await asyncio.shield(self._want_reload())  # who goes away must not cancel it
+
+    def _want_reload(self) -> asyncio.Future[str]:
         if self._next_reload is None:
             self._next_reload = asyncio.get_running_loop().create_future()
             self._reload_wanted.set()
@@ -54,19 +61,19 @@ class Daemon:
         self._reloader.current.start()
         server.start(listeners)
         for listener in listeners:
-            host, port = listener.getsockname()[:2]
-            structlog.get_logger().info("listening", address=f"{host}:{port}", port=port)
+            name = listener.getsockname()
+            structlog.get_logger().info("listening", address=address_text(name), port=name[1])
         self._begin_warm_up()
         reloads = asyncio.ensure_future(self._reload_when_told())
         await self._stop.wait()
         structlog.get_logger().info("ending")
         await server.close(DRAIN_SECONDS)
         reloads.cancel()
-        self._reloader.current.stop()
+        await asyncio.wait_for(self._in_thread(self._reloader.stop), STOP_SECONDS)
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        loop.add_signal_handler(signal.SIGHUP, self._want_reload)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
 
@@ -74,16 +81,17 @@ class Daemon:
         while await self._reload_wanted.wait():
             self._reload_wanted.clear()
             wanted, self._next_reload = self._next_reload, None
-            problem = await self._reload_in_thread()
+            problem = await self._in_thread(self._reloader.reload)
             if not problem:
                 self._begin_warm_up()
-            if wanted is not None and not wanted.done():
+            if wanted is not None:
                 wanted.set_result(problem)
 
-    async def _reload_in_thread(self) -> str:
-        """Reload without holding up the answers: looking at the installation may take seconds."""
-        result: Future[str] = Future()
-        self._worker.submit(lambda: result.set_result(self._reloader.reload()))
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        """Run what may take seconds without holding up the answers; one call after the other."""
+        result: Future[T] = Future()
+        result.set_running_or_notify_cancel()
+        self._worker.submit(lambda: result.set_result(call()))
         return await asyncio.wrap_future(result)
 
     def _begin_warm_up(self) -> None:

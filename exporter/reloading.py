@@ -83,6 +83,10 @@ class Reloader:
         log.info("configuration reloaded")
         return ""
 
+    def stop(self) -> None:
+        """End the application in force."""
+        self._current.stop()
+
     def _replace(self, fresh: Application) -> None:
         self._current.stop()
         self._record.succeeded()

@@ -2,27 +2,156 @@
 
 from __future__ import annotations
 
+import http.client
+import re
 import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
 
-from tests.support.exporter_process import ExporterProcess
+import pytest
+
+from tests.support.exporter_process import ExporterProcess, run_once
+from tests.support.promtool import check_metrics
+
+GOOD = "installation: {node_name: ogdb1}"
+BETTER = "installation: {node_name: ogdb2}"
+BAD = "installation: {nodename: ogdb3}"
+
+
+def value(page: str, name: str) -> float:
+    """Read one sample of a page."""
+    found = re.search(rf"^{re.escape(name)} (\S+)$", page, re.MULTILINE)
+    assert found, f"{name} is missing"
+    return float(found[1])
+
+
+def node_name(page: str) -> str:
+    """Read the node's name off a page."""
+    found = re.search(r'opengauss_node_info\{.*node_name="([^"]*)"', page)
+    assert found
+    return found[1]
 
 
 def test_it_becomes_ready_by_itself_and_serves_its_page() -> None:
-    """Nobody has to scrape first, and the page names the node and every collector's success."""
-    with ExporterProcess("installation: {node_name: ogdb1}") as exporter:
+    """Nobody has to scrape first; the page names the node and is clean to promtool."""
+    with ExporterProcess(GOOD) as exporter:
         took = exporter.wait_ready()
         page = exporter.metrics()
     print(f"start to ready: {took:.2f} s")  # noqa: T201  # a figure to look at, not a promise
-    assert (
-        'opengauss_node_info{cluster_id="",cluster_name="",node_id="",node_name="ogdb1"} 1' in page
-    )
-    assert 'collector_success{collector="node_info"} 1.0' in page
+    assert node_name(page) == "ogdb1"
+    assert value(page, 'opengauss_exporter_collector_success{collector="node_info"}') == 1
+    check_metrics(page.encode())
 
 
-def test_sigterm_ends_it_cleanly() -> None:
-    """An init system's stop is an exit status 0."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with ExporterProcess() as exporter:
-            exporter.wait_ready()
-            exporter.signal(number)
-            assert exporter.wait() == 0
+def test_without_a_configuration_the_node_has_the_hosts_name() -> None:
+    """Something names the node, whatever is or is not installed on it."""
+    with ExporterProcess() as exporter:
+        assert node_name(exporter.metrics()) == socket.gethostname()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_end_ends_it_cleanly(number: signal.Signals) -> None:
+    """An init system's stop is an exit status 0, idle connections or not."""
+    with ExporterProcess() as exporter:
+        idle = http.client.HTTPConnection("127.0.0.1", exporter.port)
+        idle.request("GET", "/-/healthy")
+        idle.getresponse().read()
+        exporter.signal(number)
+        assert exporter.wait() == 0
+        assert not [e for e in exporter.events if e["level"] not in {"info", "debug"}]
+        idle.close()
+
+
+def test_several_addresses_of_both_families() -> None:
+    """Every ``--web.listen-address`` is answered on."""
+    with ExporterProcess(listen=("127.0.0.1:0", "[::1]:0", "localhost:0")) as exporter:
+        exporter.wait_ready()
+        listening = [e["address"] for e in exporter.events if e["msg"] == "listening"]
+        assert len(listening) >= 3
+        for address in listening:
+            host, _, port = address.rpartition(":")
+            connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=30)
+            connection.request("GET", "/-/healthy")
+            assert connection.getresponse().read() == b"healthy\n"
+            connection.close()
+    assert {address.rpartition(":")[0] for address in listening} >= {"127.0.0.1", "[::1]"}
+
+
+def test_an_address_in_use_is_exit_status_1() -> None:
+    """The message names the address, and nothing is started."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with ExporterProcess(listen=(address,)) as exporter:
+            assert exporter.wait() == 1
+    assert [(e["level"], e["msg"]) for e in exporter.events] == [
+        ("error", f"cannot listen on {address}: Address already in use")
+    ]
+
+
+def test_sighup_applies_a_new_configuration() -> None:
+    """The next page is the new configuration's, and tells when it was read."""
+    with ExporterProcess(GOOD) as exporter:
+        before = exporter.metrics()
+        exporter.config_file.write_text(BETTER, encoding="utf-8")
+        exporter.signal(signal.SIGHUP)
+        exporter.wait_for("configuration reloaded")
+        after = exporter.metrics()
+    assert (node_name(before), node_name(after)) == ("ogdb1", "ogdb2")
+    moment = "opengauss_exporter_config_last_reload_success_timestamp_seconds"
+    assert value(after, moment) > value(before, moment)
+    assert value(after, "opengauss_exporter_config_last_reload_successful") == 1
+
+
+def test_a_bad_new_configuration_changes_nothing_but_the_metric() -> None:
+    """The old one stays in force, log and metric say so, and a good one heals it."""
+    with ExporterProcess(GOOD) as exporter:
+        exporter.wait_ready()
+        exporter.config_file.write_text(BAD, encoding="utf-8")
+        exporter.signal(signal.SIGHUP)
+        failed = exporter.wait_for("reload failed, the old configuration stays in force")
+        page = exporter.metrics()
+        assert "nodename" in failed["problem"]
+        assert failed["level"] == "error"
+        assert node_name(page) == "ogdb1"
+        assert value(page, "opengauss_exporter_config_last_reload_successful") == 0
+        assert exporter.get("/-/ready").status == 200
+        exporter.config_file.write_text(BETTER, encoding="utf-8")
+        exporter.signal(signal.SIGHUP)
+        exporter.wait_for("configuration reloaded")
+        page = exporter.metrics()
+    assert node_name(page) == "ogdb2"
+    assert value(page, "opengauss_exporter_config_last_reload_successful") == 1
+
+
+def test_reload_over_http_is_an_option() -> None:
+    """With ``--web.enable-lifecycle`` a POST reloads and tells all that is wrong, else 403."""
+    with ExporterProcess(GOOD) as exporter:
+        assert exporter.get("/-/reload", method="POST").status == 403
+    with ExporterProcess(GOOD, "--web.enable-lifecycle") as exporter:
+        assert exporter.get("/-/reload").status == 405
+        assert exporter.get("/-/reload", method="POST").status == 200
+        exporter.config_file.write_text(BAD, encoding="utf-8")
+        refused = exporter.get("/-/reload", method="POST")
+        assert refused.status == 500
+        assert "nodename" in refused.text
+        assert exporter.config_file.name in refused.text
+
+
+def test_many_reloads_at_once_are_all_answered() -> None:
+    """However many ask, nobody is left waiting, and the exporter goes on."""
+    with ExporterProcess(GOOD, "--web.enable-lifecycle") as exporter:
+        exporter.wait_ready()
+        with ThreadPoolExecutor(20) as pool:
+            answers = pool.map(lambda _: exporter.get("/-/reload", method="POST").status, range(60))
+            assert set(answers) == {200}
+        assert exporter.get("/-/ready").status == 200
+        threads = value(exporter.metrics(), "process_open_fds")
+        assert threads < 100
+
+
+def test_once_writes_one_clean_page() -> None:
+    """``once`` is for the textfile collector: the page on stdout, 0 when all collectors worked."""
+    done = run_once("installation: {node_name: ogdb1}")
+    assert done.returncode == 0
+    check_metrics(done.stdout)
+    assert node_name(done.stdout.decode()) == "ogdb1"

@@ -7,6 +7,8 @@ in size and time, the body in size and time, the answer in time, the pause betwe
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -60,6 +62,7 @@ class Connection:
     def __init__(
         self,
         streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        peer: str,
         handler: Handler,
         limits: Limits,
         refusals: Refusals,
@@ -72,7 +75,7 @@ class Connection:
         self._limits = limits
         self._refusals = refusals
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.header_bytes)
-        self._peer = peer_name(self._writer)
+        self._peer = peer
         self._writer.transport.set_write_buffer_limits(0)  # drain() then waits for the last byte
 
     async def serve(self) -> None:
@@ -169,7 +172,13 @@ class Connection:
         if not head:
             events.insert(1, h11.Data(data=response.body))
         self._writer.write(b"".join(self._http.send(event) or b"" for event in events))
-        await asyncio.wait_for(self._writer.drain(), self._limits.write)
+        try:
+            await asyncio.wait_for(self._writer.drain(), self._limits.write)
+        except asyncio.TimeoutError:
+            self._refusals.add(Refusal.TIMEOUT, self._peer, "the answer is not taken")
+            # else the kernel would go on offering what is left, long after we closed
+            _discard_unsent(self._writer)
+            raise
 
     async def _turn_away(self, refused: _RefusedError) -> None:
         """Tell why, then let the client read it: what it still sends is thrown away for a while.
@@ -200,7 +209,6 @@ def to_request(head: h11.Request, peer: str) -> Request:
     return Request(head.method.decode("latin-1"), target, headers, peer)
 
 
-def peer_name(writer: asyncio.StreamWriter) -> str:
-    """Return the client's address and port as text."""
-    peer = writer.get_extra_info("peername")
-    return f"{peer[0]}:{peer[1]}" if peer else ""
+def _discard_unsent(writer: asyncio.StreamWriter) -> None:
+    connected = writer.get_extra_info("socket")
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

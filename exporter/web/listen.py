@@ -26,6 +26,12 @@ def open_listeners(addresses: Sequence[tuple[str, int]]) -> list[socket.socket]:
     return opened
 
 
+def address_text(name: Sequence[object]) -> str:
+    """Write a socket's address as ``host:port``, an IPv6 host in brackets."""
+    host, port = name[:2]
+    return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
+
+
 def _listen(host: str, port: int) -> list[socket.socket]:
     if not host:
         return [_everywhere(port)]

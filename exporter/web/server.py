@@ -12,10 +12,10 @@ import structlog
 
 from exporter.model.exporter import Refusal
 from exporter.web.connection import Connection, Handler, Limits
+from exporter.web.listen import address_text
 from exporter.web.refusals import Refusals
 
 ACCEPT_PAUSE_SECONDS = 1.0
-_BACKLOG = 128
 
 
 def no_tls() -> Optional[ssl.SSLContext]:
@@ -106,6 +106,7 @@ class Server:
                 await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
                 continue
             self._admit(accepted)
+            await asyncio.sleep(0)  # an accept that need not wait would not let anyone else work
 
     def _admit(self, accepted: socket.socket) -> None:
         client = _Client(_peer(accepted))
@@ -114,7 +115,11 @@ class Server:
             return
         self._clients[client] = None
         client.task = asyncio.ensure_future(self._serve(client, accepted))
-        client.task.add_done_callback(lambda _: self._clients.pop(client, None))
+        client.task.add_done_callback(lambda _: self._forget(client, accepted))
+
+    def _forget(self, client: _Client, accepted: socket.socket) -> None:
+        self._clients.pop(client, None)
+        accepted.close()  # of a task that was cancelled before it began nobody else would
 
     def _make_room(self, peer: str) -> bool:
         """Drop the client that is missed least; False when every one has a request in work."""
@@ -130,7 +135,9 @@ class Server:
     async def _serve(self, client: _Client, accepted: socket.socket) -> None:
         streams = await self._open(client, accepted)
         if streams is not None:
-            client.connection = Connection(streams, self._handler, self._limits, self._refusals)
+            client.connection = Connection(
+                streams, client.peer, self._handler, self._limits, self._refusals
+            )
             await client.connection.serve()
 
     async def _open(
@@ -156,7 +163,6 @@ class Server:
 
 def _peer(accepted: socket.socket) -> str:
     try:
-        host, port = accepted.getpeername()[:2]
+        return address_text(accepted.getpeername())
     except OSError:  # gone already
         return ""
-    return f"{host}:{port}"

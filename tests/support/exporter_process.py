@@ -41,6 +41,19 @@ class Answer:
         return self.body.decode()
 
 
+def run_once(config: Optional[str] = None, *flags: str) -> subprocess.CompletedProcess[bytes]:
+    """Run ``once`` to its end."""
+    with tempfile.TemporaryDirectory(prefix="exporter-") as directory:
+        words = [sys.executable, "-m", "exporter", "once", *flags]
+        if config is not None:
+            file = Path(directory, "exporter.yml")
+            file.write_text(config, encoding="utf-8")
+            words.append(f"--config.file={file}")
+        return subprocess.run(
+            words, cwd=ROOT, capture_output=True, check=False, timeout=PATIENCE_SECONDS
+        )
+
+
 @final
 class ExporterProcess:
     """A running exporter; ``config`` is the text of its configuration file.

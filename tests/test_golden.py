@@ -1,0 +1,49 @@
+"""The whole page of an exporter over a host that never changes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from exporter.app import Runtime, build
+from exporter.config import Config, Installation
+from exporter.options import Options
+from exporter.registry import Clock
+from exporter.reloading import ReloadRecord
+from exporter.web.exposition import Format, render
+from exporter.web.refusals import Refusals
+from tests.support.promtool import check_metrics
+
+GOLDEN = Path(__file__).parent / "golden" / "metrics.txt"
+NOW = 1_795_392_000.0
+# What is of this run and not of the host: the client library's own process and Python.
+OF_THIS_RUN = re.compile(
+    r"^((?:process|python_gc)_\w+(?:\{[^}]*\})?) .*$|^(python_info)\{.*$", re.MULTILINE
+)
+PYTHON = re.compile(r'python_version="[^"]*"')
+
+
+def still_page() -> bytes:
+    """Scrape once over the fixed host."""
+    clock = Clock(lambda: 5.0, lambda: NOW)
+    runtime = Runtime(clock, ReloadRecord(clock.wall), Refusals(clock.monotonic), "ogdb1")
+    config = Config(installation=Installation(node_id=1))
+    application = build(Options(), config, runtime)
+    families = application.registry.scrape(30.0)
+    application.stop()
+    return render(families, Format.TEXT)
+
+
+def masked(page: bytes) -> str:
+    """Replace what differs from run to run by a dash."""
+    text = OF_THIS_RUN.sub(lambda found: f"{found[1] or found[2]} -", page.decode())
+    return PYTHON.sub('python_version="-"', text)
+
+
+def test_the_page_is_the_golden_one(*, update_golden: bool) -> None:
+    """Every family, label and help text is what users have been promised."""
+    page = still_page()
+    check_metrics(page)
+    if update_golden:
+        GOLDEN.write_text(masked(page), encoding="utf-8")
+    assert masked(page) == GOLDEN.read_text(encoding="utf-8")
