@@ -65,6 +65,12 @@ def test_every_flag_reaches_its_option() -> None:
     assert tried >= {flag.name for flag in FLAGS if not flag.negatable} - {"config.check"}
 
 
+def test_the_largest_limit_is_taken() -> None:
+    """The bound that the refusal names is itself allowed."""
+    assert _options("--web.max-requests=10000").max_requests == 10_000
+    assert "10001" in _refusal("--web.max-requests=10001")
+
+
 def test_a_value_may_stand_behind_a_blank() -> None:
     """``--flag value`` is ``--flag=value``."""
     assert _options("--log.level", "error") == _options("--log.level=error")

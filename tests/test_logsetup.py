@@ -86,9 +86,7 @@ def test_warnings_are_records() -> None:
     stream = _configured()
     with warnings.catch_warnings():
         warnings.simplefilter("default")
-        logging.captureWarnings(capture=True)
         warnings.warn("old", DeprecationWarning, stacklevel=1)
-        logging.captureWarnings(capture=False)
     assert "logger=py.warnings" in stream.getvalue()
 
 
@@ -121,6 +119,12 @@ def test_different_text_that_prints_stays_different(one: str, other: str) -> Non
     """Escaping changes nothing that prints."""
     if one.isprintable() and other.isprintable():
         assert (printable(one) == printable(other)) == (one == other)
+
+
+def test_text_of_the_longest_length_is_whole() -> None:
+    """Only what is longer is cut, and says so."""
+    assert printable("abc", 3) == "abc"
+    assert printable("abcd", 3) == "ab…"
 
 
 def test_a_huge_value_is_cut() -> None:

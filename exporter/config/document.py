@@ -40,7 +40,7 @@ class _Loader(yaml.SafeLoader):
 
 def count_lines(data: bytes) -> int:
     """Count lines as an editor does: an unfinished last line counts, and so does an empty file."""
-    return max(1, data.count(b"\n") + (not data.endswith(b"\n")))
+    return data.count(b"\n") + (not data.endswith(b"\n"))
 
 
 def compose(data: bytes, report: Report) -> Optional[yaml.Node]:
