@@ -35,6 +35,12 @@ class SourceError(ExporterError):
     reason = "unreadable"
 
 
+class MissingFileError(SourceError):
+    """There is no such file, or a directory on the way to it is missing."""
+
+    reason = "missing"
+
+
 class NetlinkRefusedError(SourceError):
     """NETLINK_SOCK_DIAG is not available here (seccomp, an old kernel)."""
 

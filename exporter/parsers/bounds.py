@@ -39,6 +39,6 @@ def port_number(text: str, source: str) -> int:
     return port
 
 
-def shown(text: str) -> str:
+def shown(text: str, limit: int = _MAX_SHOWN) -> str:
     """Return a piece of a foreign text that may stand in a message: short and escaped."""
-    return ascii(text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "...")
+    return ascii(text if len(text) <= limit else text[:limit] + "...")
