@@ -147,6 +147,21 @@ def test_a_command_that_is_cut_short_ends_without_a_traceback(
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_the_program_starts_nothing_with_a_bad_configuration(tmp_path: Path) -> None:
+    """The real program ends with 78 and the problems alone: it neither listened nor logged."""
+    path = tmp_path / "bad.yml"
+    path.write_bytes(b"")
+    done = subprocess.run(
+        [sys.executable, "-m", "exporter", f"--config.file={path}", "--web.listen-address=:0"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr == f"{path}: line 1: the file is empty; {{}} stands for all defaults\n"
+
+
 def test_commands_have_names_of_their_own() -> None:
     """No two commands share a name."""
     assert len({command.name for command in COMMANDS}) == len(COMMANDS)
