@@ -11,7 +11,6 @@ from exporter.config.schema import (
     Installation,
     Logs,
     LogSource,
-    SignatureConfig,
 )
 from exporter.config.sections import Checks
 
@@ -23,7 +22,6 @@ __all__ = [
     "Installation",
     "LogSource",
     "Logs",
-    "SignatureConfig",
     "configured_endpoints",
     "load_config",
     "merge_endpoints",

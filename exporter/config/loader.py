@@ -10,9 +10,10 @@ from typing import Optional, TypeVar
 from exporter.config.document import LARGEST_FILE, compose, count_lines
 from exporter.config.reading import Reader, Value
 from exporter.config.report import Report
-from exporter.config.schema import Config, SignatureConfig
+from exporter.config.schema import Config
 from exporter.config.sections import Checks, config, signatures
 from exporter.errors import ConfigError
+from exporter.model.logs import Signature
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ def parse_config(data: bytes, source: str, checks: Checks = _NO_CHECKS) -> Confi
 
 def parse_signatures(
     data: bytes, source: str, checks: Checks = _NO_CHECKS
-) -> tuple[SignatureConfig, ...]:
+) -> tuple[Signature, ...]:
     """Read a file that is one list of signatures; raises ConfigError."""
     return parse(data, source, signatures(checks), ())
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional
 
+from exporter.model.logs import Signature
 from exporter.model.ports import IPAddress
 
 
@@ -61,24 +62,12 @@ class LogSource:
 
 
 @dataclass(frozen=True)
-class SignatureConfig:
-    """One signature: a pattern of one log record, and what it means."""
-
-    id: str
-    sources: tuple[str, ...]
-    pattern: str
-    severity: str = "info"
-    meaning: str = ""
-    reference: str = ""
-
-
-@dataclass(frozen=True)
 class Logs:
     """Which logs are followed, and what is looked for in them."""
 
     enabled: bool = True
     sources: tuple[LogSource, ...] = ()
-    signatures: tuple[SignatureConfig, ...] = ()
+    signatures: tuple[Signature, ...] = ()
     look_back: float = 900.0
     timezone: Optional[str] = None
     state_file: Optional[str] = None

@@ -23,6 +23,7 @@ from exporter.config.values import (
     timezone,
     word,
 )
+from exporter.model.logs import Signature
 from exporter.model.words import ENDPOINT_WORDS, LOG_SOURCES, SIGNATURE_SEVERITIES
 
 _DAY = 86_400.0
@@ -173,21 +174,22 @@ def _log_source(value: Value) -> schema.LogSource:
         )
 
 
-def signatures(checks: Checks) -> Reader[tuple[schema.SignatureConfig, ...]]:
+def signatures(checks: Checks) -> Reader[tuple[Signature, ...]]:
     """Make the reader of a list of signatures, wherever such a list stands."""
     return each(_signature(checks), most=500, identity=lambda s: s.id or None)
 
 
-def _signature(checks: Checks) -> Reader[schema.SignatureConfig]:
-    def read(value: Value) -> schema.SignatureConfig:
+def _signature(checks: Checks) -> Reader[Signature]:
+    def read(value: Value) -> Signature:
         with section(value) as keys:
-            return schema.SignatureConfig(
+            return Signature(
                 id=keys.need("id", _free_id(checks), ""),
                 sources=keys.need("sources", each(_source, least=1, most=len(LOG_SOURCES)), ()),
                 pattern=keys.need("pattern", _pattern(checks), ""),
                 severity=keys.get("severity", one_of(SIGNATURE_SEVERITIES), "info"),
                 meaning=keys.get("meaning", note, ""),
                 reference=keys.get("reference", note, ""),
+                details=keys.get("details", each(_pattern(checks), most=8), ()),
             )
 
     return read

@@ -36,16 +36,17 @@ class Stamp(NamedTuple):
 
 
 class RecordPrefix(NamedTuple):
-    """What stands before the text of a record; ``start`` and ``text`` are offsets in the line.
+    """What stands before the text of a record, as it is written there.
 
-    ``stamp`` is None where the digits are no date. ``thread`` and ``level`` may be empty.
+    ``start`` and ``text`` are offsets in the line. Empty is what the record does not tell.
     """
 
     start: int
     text: int
-    stamp: Optional[Stamp]
-    level: str = ""
-    thread: str = ""
+    time: bytes
+    zone: bytes = b""
+    level: bytes = b""
+    thread: bytes = b""
 
 
 class SignatureHit(NamedTuple):

@@ -25,7 +25,7 @@ _GAUSSDB_LEVELS = (
     r"|HINT|DETAIL|CONTEXT|STATEMENT|QUERY|LOCATION"
 )
 # Lines of gaussdb with these levels go on with the record above them.
-CONTINUING_LEVELS = frozenset({"HINT", "DETAIL", "CONTEXT", "STATEMENT", "QUERY", "LOCATION"})
+CONTINUING_LEVELS = frozenset({b"HINT", b"DETAIL", b"CONTEXT", b"STATEMENT", b"QUERY", b"LOCATION"})
 DEFAULT_LOG_LINE_PREFIX = "%m %c %d %p %a %x %n %e "
 _EARLIEST_YEAR, _LATEST_YEAR = 1971, 9998  # a zone must not push a time out of datetime's range
 
@@ -34,44 +34,52 @@ _EARLIEST_YEAR, _LATEST_YEAR = 1971, 9998  # a zone must not push a time out of 
 class Grammar:
     """How one family of programs begins a record; the groups are time, zone, level, thread.
 
-    All gaps in ``pattern`` are bounded: a line is a stranger's text, and must not cost more than
-    its length.
+    ``mark`` stands in every prefix, so that a line without it need not be searched. All gaps in
+    ``pattern`` are bounded: a line is a stranger's text, and must not cost more than its length.
     """
 
     name: str
+    mark: bytes
     pattern: re.Pattern[bytes]
 
     def prefixes(self, line: bytes) -> Iterator[RecordPrefix]:
         """Find every prefix in a line, from left to right."""
-        for match in self.pattern.finditer(line):
-            groups = match.groupdict()
-            yield RecordPrefix(
-                match.start(),
-                match.end(),
-                _stamp(groups.get("time"), groups.get("zone")),
-                (groups.get("level") or b"").decode("ascii"),
-                (groups.get("thread") or b"").decode("utf-8", "replace"),
-            )
+        pos = 0
+        while line.find(self.mark, pos) >= 0:
+            match = self.pattern.search(line, pos)
+            if match is None:
+                return
+            groups = match.group("time", "zone", "level", "thread")
+            pos = match.end()
+            yield RecordPrefix(match.start(), pos, *[group or b"" for group in groups])
 
 
-def _grammar(name: str, pattern: str) -> Grammar:
-    return Grammar(name, re.compile(pattern.encode("ascii")))
+def _grammar(name: str, mark: bytes, pattern: str) -> Grammar:
+    absent = "".join(
+        f"(?P<{group}>)"
+        for group in ("time", "zone", "level", "thread")
+        if f"(?P<{group}>" not in pattern
+    )
+    return Grammar(name, mark, re.compile((pattern + absent).encode("ascii")))
 
 
 # The thread may be empty, which leaves two spaces. Records with a module and an error code
 # (write_runlog2) have both between the thread and the level. A key event has no level.
 CM = _grammar(
     "cm",
+    b" tid=",
     rf"{_TIME} tid=\d{{1,20}} "
     rf"(?:(?P<thread>\S{{0,64}}) (?:\[\w{{0,32}}\] \w{{0,16}} )?(?P<level>{_CM_LEVELS}): ?"
     r"|\S{0,64}: (?=\[KeyEvent: ))",
 )
 CBB = _grammar(
     "cbb",
+    b"UTC",
     rf"UTC{_ZONE} {_TIME}\|(?P<thread>[^|]{{0,64}})\|\d{{1,20}}\|(?P<level>ERROR|WARN|INFO)>",
 )
 BRACKETS = _grammar(
     "brackets",
+    b"[",
     rf"(?:\[[^\[\]]{{1,64}}\])?\[{_TIME}\]"
     r"(?:(?:\[[^\[\]]{1,128}\]){0,3}?\[(?P<thread>[A-Za-z_]{1,64})\]"
     r"(?:\[(?P<level>DEBUG|LOG|WARNING|ERROR)\](?:\[Step\d{1,6}\])?)?: ?)?",
@@ -88,9 +96,9 @@ def gaussdb(log_line_prefix: str = DEFAULT_LOG_LINE_PREFIX) -> Grammar:
     timed = [escape for escape in escapes if escape in "mts"]
     level = rf"(?:\[(?P<thread>[A-Z_]{{1,32}})\] )?(?P<level>{_GAUSSDB_LEVELS}): ?"
     if "m" not in timed and "t" not in timed:
-        return _grammar("gaussdb", level)
+        return _grammar("gaussdb", b":", level)
     session_start = rf"{_SECOND} .{{0,200}}?" if timed[0] == "s" else ""
-    return _grammar("gaussdb", rf"{session_start}{_TIME}(?: {_ZONE})?.{{0,400}}?{level}")
+    return _grammar("gaussdb", b":", rf"{session_start}{_TIME}(?: {_ZONE})?.{{0,400}}?{level}")
 
 
 def grammars_of(source: str, log_line_prefix: str = DEFAULT_LOG_LINE_PREFIX) -> tuple[Grammar, ...]:
@@ -132,9 +140,9 @@ def epoch(stamp: Stamp, zone: tzinfo, not_after: float) -> float:
     return second if first < second <= not_after else first
 
 
-def _stamp(time: Optional[bytes], zone: Optional[bytes]) -> Optional[Stamp]:
-    if time is None:
-        return None
+def stamp_of(prefix: RecordPrefix) -> Optional[Stamp]:
+    """Read a record's own time; None where it has none, or its digits are no date."""
+    time = prefix.time
     try:
         second = datetime.fromisoformat(time[:19].decode("ascii"))
     except ValueError:
@@ -142,7 +150,8 @@ def _stamp(time: Optional[bytes], zone: Optional[bytes]) -> Optional[Stamp]:
     if not _EARLIEST_YEAR <= second.year <= _LATEST_YEAR:
         return None
     microsecond = int(time[20:].ljust(6, b"0") or 0)
-    return Stamp(second.replace(microsecond=microsecond), _zone(zone) if zone else None)
+    zone = _zone(prefix.zone) if prefix.zone else None
+    return Stamp(second.replace(microsecond=microsecond), zone)
 
 
 def _zone(text: bytes) -> Optional[tzinfo]:

@@ -12,10 +12,10 @@ from exporter.config import (
     Config,
     EndpointConfig,
     LogSource,
-    SignatureConfig,
     load_config,
     parse_config,
 )
+from exporter.model.logs import Signature
 from tests.support.config_text import plain
 
 _FILE = Path(__file__).resolve().parents[2] / "config" / "exporter.yml"
@@ -31,7 +31,7 @@ def test_the_shipped_file_shows_every_key() -> None:
     assert yaml.safe_load(_FILE.read_text(encoding="utf-8")) == plain(Config())
 
 
-@pytest.mark.parametrize("item", [EndpointConfig, LogSource, SignatureConfig])
+@pytest.mark.parametrize("item", [EndpointConfig, LogSource, Signature])
 def test_the_examples_show_every_key_of_a_list(item: type) -> None:
     """The commented examples name each key that an item of a list takes."""
     comments = [

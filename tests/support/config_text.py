@@ -16,9 +16,9 @@ from exporter.config import (
     Installation,
     Logs,
     LogSource,
-    SignatureConfig,
 )
 from exporter.config.durations import format_duration
+from exporter.model.logs import Signature
 from exporter.model.words import ENDPOINT_WORDS, LOG_SOURCES, SIGNATURE_SEVERITIES
 
 _DURATIONS = {"interval", "timeout", "max_age", "look_back"}
@@ -102,13 +102,14 @@ _queries = st.builds(
     max_age=_maybe(st.integers(300, 86_400).map(float)),
 )
 _signatures = st.builds(
-    SignatureConfig,
+    Signature,
     id=_word,
     sources=st.lists(st.sampled_from(LOG_SOURCES), min_size=1, unique=True).map(tuple),
     pattern=_text,
     severity=st.sampled_from(SIGNATURE_SEVERITIES),
     meaning=_note,
     reference=_note,
+    details=st.lists(_text, max_size=2, unique=True).map(tuple),
 )
 _log_sources = st.builds(
     LogSource,

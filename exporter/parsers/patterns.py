@@ -1,0 +1,131 @@
+"""Patterns in RE2: linear in the length of the text, whatever the pattern and the text are.
+
+A pattern sees bytes, one line at a time: ``^`` and ``$`` are the ends of the line, and nothing
+matches a newline, so that a pattern finds the same in a chunk of lines as in each line alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Optional, Protocol, cast
+
+import re2
+
+from exporter.errors import ParseError
+
+LONGEST_PATTERN = 4096  # characters
+# What would tell a chunk from a line, or a byte from a character.
+_REFUSED = (
+    (
+        re.compile(r"(?:\\\\|\\[^AzC]|[^\\])*\\[AzC]"),
+        r"\A, \z and \C are not supported; use ^ and $",
+    ),
+    (
+        re.compile(r"(?:\\.|[^\\])*\(\?[a-zA-Z]*-?[a-zA-Z]*[msU]"),
+        "the flags m, s and U are not supported",
+    ),
+    (
+        re.compile(r".*(?:[^\x00-\x7f][*+?{]|\[[^]]*[^\x00-\x7f])", re.DOTALL),
+        "a character beyond ASCII cannot be repeated or stand in brackets; put it in (?:...)",
+    ),
+)
+
+
+class Match(Protocol):
+    """One match."""
+
+    def span(self) -> tuple[int, int]:
+        """Return the offsets of the first matched byte and behind the last."""
+
+    def groupdict(self) -> dict[bytes, Optional[bytes]]:
+        """Return the named groups."""
+
+
+class Pattern(Protocol):
+    """A compiled pattern."""
+
+    groupindex: dict[bytes, int]
+
+    def search(
+        self, text: bytes, pos: Optional[int] = None, endpos: Optional[int] = None
+    ) -> Optional[Match]:
+        """Find the leftmost match in a part of the text."""
+
+
+def compile_pattern(pattern: str) -> Pattern:
+    """Compile one pattern with its groups; raises ParseError with what is wrong."""
+    problem = pattern_problem(pattern)
+    if problem is not None:
+        raise ParseError(f"pattern {pattern!r}: {problem}")
+    return _compile(_multi_line(pattern), captures=True)
+
+
+class PatternSet:
+    """Tells which of several patterns, all of them checked, match a text.
+
+    Patterns that are too many or too large to be searched together are all candidates.
+    """
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._count = len(patterns)
+        self._any: Optional[Pattern] = None
+        self._set: Optional[re2.Set] = re2.Set.SearchSet(_options(captures=False))
+        try:
+            for pattern in patterns:
+                self._set.Add(_multi_line(pattern))
+            self._set.Compile()
+            alternatives = "|".join(f"(?:{pattern})" for pattern in patterns)
+            self._any = _compile(_multi_line(alternatives), captures=False)
+        except re2.error:
+            self._set = None
+
+    def candidates(self, text: bytes, end: int) -> Sequence[int]:
+        """List the patterns that may match in ``text[:end]``; those not listed do not.
+
+        RE2's set says "none" also when its memory does not suffice for a text; only the
+        alternation of all patterns is believed when it says that.
+        """
+        if self._set is None or self._any is None or not self._count:
+            return range(self._count)
+        if not self._any.search(text, 0, end):
+            return ()
+        found: Optional[list[int]] = self._set.Match(text if end == len(text) else text[:end])
+        return sorted(found) if found else range(self._count)
+
+
+@lru_cache(maxsize=1024)
+def pattern_problem(pattern: str) -> Optional[str]:
+    """Say what is wrong with a pattern; None if nothing is."""
+    if len(pattern) > LONGEST_PATTERN:
+        return f"longer than {LONGEST_PATTERN} characters"
+    for refused, why in _REFUSED:
+        if refused.match(pattern):
+            return why
+    try:
+        _compile(pattern.encode(), captures=True)  # alone: "a)|(b" must not pass for being wrapped
+        compiled = _compile(_multi_line(pattern), captures=True)
+    except re2.error as error:
+        text = error.args[0]
+        return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    if compiled.search(b""):
+        return "matches an empty line"
+    return None
+
+
+def _multi_line(pattern: str) -> bytes:
+    return f"(?m:{pattern})".encode()
+
+
+def _compile(pattern: bytes, *, captures: bool) -> Pattern:
+    return cast("Pattern", re2.compile(pattern, _options(captures=captures)))
+
+
+def _options(*, captures: bool) -> re2.Options:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.never_nl = True
+    options.never_capture = not captures
+    options.log_errors = False
+    return options

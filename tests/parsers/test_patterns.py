@@ -1,0 +1,133 @@
+"""Patterns: what RE2 takes, what it refuses, and that no pattern can hang the exporter."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.errors import ParseError
+from exporter.parsers.literals import required_literal
+from exporter.parsers.patterns import PatternSet, compile_pattern, pattern_problem
+
+
+@pytest.mark.parametrize(
+    ("pattern", "problem"),
+    [
+        ("(", "missing"),
+        ("a)|(b", "unexpected"),
+        (r"(\d)\1", "invalid escape sequence"),
+        ("(?=x)", "invalid perl operator"),
+        ("a*", "matches an empty line"),
+        ("^$", "matches an empty line"),
+        (r"\Afoo", "not supported"),
+        (r"foo\z", "not supported"),
+        (r"\\\Cfoo", "not supported"),
+        ("(?s)foo.bar", "not supported"),
+        ("(?i-m:foo)", "not supported"),
+        ("端+", "beyond ASCII"),
+        ("[端口]x", "beyond ASCII"),
+        ("x" * 4097, "longer than"),
+    ],
+)
+def test_unusable_pattern_is_refused_with_a_reason(pattern: str, problem: str) -> None:
+    """What RE2 cannot take, or would see differently in a chunk, is refused in words."""
+    assert problem in (pattern_problem(pattern) or "")
+    with pytest.raises(ParseError, match="pattern"):
+        compile_pattern(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"port:(?P<port>\d+) in use", "(?i)error", r"a\\Ab", "端口.*(?:占)+", "^foo$", "(a+)+$"],
+)
+def test_usable_pattern_is_taken(pattern: str) -> None:
+    """Groups, case folding, anchors, escaped backslashes and other scripts are usable."""
+    assert pattern_problem(pattern) is None
+
+
+@pytest.mark.parametrize("pattern", ["foo[^x]*bar", r"foo\s+bar", r"foo\nbar", r"foo\W+bar"])
+def test_nothing_matches_a_newline(pattern: str) -> None:
+    """A pattern never reaches from one line into the next."""
+    assert compile_pattern(pattern).search(b"foo\nbar") is None
+
+
+def test_ends_of_a_line_and_any_byte() -> None:
+    """The anchors are those of a line, and a dot is any byte, valid UTF-8 or not."""
+    match = compile_pattern("^b(?P<rest>.*)$").search(b"a\nbc\xff\x00d\ne")
+    assert match is not None
+    assert match.groupdict() == {b"rest": b"c\xff\x00d"}
+
+
+def test_set_names_the_patterns_that_match() -> None:
+    """Of several patterns those are named that match, within the bounds of the text."""
+    patterns = PatternSet(["a+", "b", "^c"])
+    assert list(patterns.candidates(b"xaab", 4)) == [0, 1]
+    assert list(patterns.candidates(b"xaab", 3)) == [0]
+    assert list(patterns.candidates(b"x\ncy", 4)) == [2]
+    assert list(patterns.candidates(b"xyz", 3)) == []
+    assert list(PatternSet([]).candidates(b"abc", 3)) == []
+
+
+def test_set_too_large_for_its_memory_leaves_all_patterns_as_candidates() -> None:
+    """Patterns that cannot be searched together are not thereby lost."""
+    patterns = [f"[ab]{{3}}{i}.{{900}}z" for i in range(120)]
+    assert not any(map(pattern_problem, patterns))
+    assert list(PatternSet(patterns).candidates(b"abc", 3)) == list(range(120))
+
+
+def test_nested_repetition_costs_linear_time() -> None:
+    """A pattern that makes a backtracking engine hang is searched as fast as any other."""
+    pattern = compile_pattern("(a+)+$")
+    line = b"a" * 1_000_000
+    started = time.process_time()
+    for _ in range(8):
+        assert pattern.search(line + b"!") is None
+    assert time.process_time() - started < 4
+
+
+@pytest.mark.parametrize(
+    ("pattern", "literal"),
+    [
+        (r"port:(?P<port>\d+) already in use\.", b" already in use."),
+        ("could (?:not|never) bind", b"could "),
+        ("abcdef?ghij", b"abcde"),
+        ("abcde+fgh", b"abcde"),
+        (r"abc\d{3}defg[xyz]h", b"defg"),
+        (r"a[]x(]bcdef", b"bcdef"),
+        ("abcd|efgh", b""),
+        ("(?i)abcdef", b""),
+        ("(?i:abcdef)ghijk", b""),
+        (r"\bPANIC: ", b"PANIC: "),
+        (r"\Q.*\Eabcdef", b""),
+        ("a.b.c.d", b""),
+        (r"(a\)b|[)]c)defgh", b"defgh"),
+        (r"\x41bcdef\pNghijkl", b"ghijkl"),
+    ],
+)
+def test_literal_of_a_pattern(pattern: str, literal: bytes) -> None:
+    """The literal is the longest text that stands in every match, or nothing."""
+    assert required_literal(pattern) == literal
+
+
+_atoms = st.sampled_from(
+    ["abcd", "x", r"\.", r"\d", "[ab]", "(?:bc|d)", "(?P<n>e+)", ".", r"\w", "fgh", r"\(", "[^q]"]
+)
+_quantified = st.tuples(_atoms, st.sampled_from(["", "", "+", "*", "?", "{2}", "{0,2}", "+?"]))
+
+
+@given(
+    st.lists(_quantified, min_size=1, max_size=6).map(
+        lambda parts: "".join(a + q for a, q in parts)
+    ),
+    st.data(),
+)
+def test_literal_stands_in_every_match(pattern: str, data: st.DataObject) -> None:
+    """Whatever a pattern matches contains its literal."""
+    if pattern.count("?P<n>") > 1:
+        pattern = pattern.replace("?P<n>", "?:")
+    text = data.draw(st.from_regex(re.compile(pattern.encode()), fullmatch=True))
+    assert required_literal(pattern) in text
