@@ -7,4 +7,4 @@ from importlib import resources
 
 def shipped_signatures() -> bytes:
     """Return the text of the shipped signatures (config/signatures.yml in the project)."""
-    return resources.files("exporter").joinpath("data", "signatures.yml").read_bytes()
+    return resources.files("exporter").joinpath("data/signatures.yml").read_bytes()
