@@ -76,9 +76,10 @@ def _address(text: bytes) -> IPAddress:
 
 
 def parse_fib_trie(text: str) -> frozenset[IPAddress]:
-    """Read the host's own IPv4 addresses; raises ParseError when none is recognised.
+    """Read the host's own IPv4 addresses; raises ParseError for a text without any address.
 
-    A leaf is an address; the lines below it say what it is: ``/32 host LOCAL`` for our own.
+    A leaf is an address; the lines below it say what it is: ``/32 host LOCAL`` for our own. An
+    empty text is right: no interface has an IPv4 address.
     """
     found: set[IPAddress] = set()
     leaf = ""
@@ -88,8 +89,8 @@ def parse_fib_trie(text: str) -> frozenset[IPAddress]:
             leaf = match.group(1)
         elif leaf and line.strip() == "/32 host LOCAL":
             found.add(_ipv4(leaf))
-    if not found:
-        raise ParseError("fib_trie: no local address in it")
+    if text and not leaf:
+        raise ParseError(f"fib_trie: no address in {text[:80]!r}")
     return frozenset(found)
 
 

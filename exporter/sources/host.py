@@ -1,0 +1,71 @@
+"""What the node is set to: the ports that the kernel hands out, the addresses that it has."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Optional
+
+from exporter.errors import NetlinkRefusedError, SourceError
+from exporter.model.ports import EphemeralPorts, IPAddress
+from exporter.parsers.proc_net import parse_fib_trie, parse_if_inet6
+from exporter.parsers.rtnetlink import parse_address
+from exporter.parsers.sysctl import parse_port_list, parse_port_range
+from exporter.sources.netlink import NETLINK_ROUTE, Netlink
+from exporter.sources.netns import ClusterNamespace, Namespace, opener_in, run_in
+from exporter.sources.procfs import Procfs
+
+_RTM_GETADDR = 22
+_ANY_ADDRESS = struct.pack("=BBBBI", 0, 0, 0, 0, 0)  # struct ifaddrmsg: every family
+
+
+class HostFacts:
+    """Reads what the cluster's network namespace is set to, at every call anew."""
+
+    def __init__(self, procfs: Procfs, namespace: ClusterNamespace) -> None:
+        self._procfs = procfs
+        self._namespace = namespace
+
+    def ephemeral_ports(self) -> EphemeralPorts:
+        """Return the ports that the kernel hands out by itself; raises SourceError, ParseError.
+
+        The settings belong to the namespace of who reads them: those of another one can only be
+        read by going there, which takes CAP_SYS_ADMIN.
+        """
+        where = self._namespace.current()
+        try:
+            read = self._settings() if where is None else self._settings_in(where)
+        except OSError as error:
+            raise SourceError(f"ip_local_port_range: {error.strerror}") from error
+        low, high = parse_port_range(read[0])
+        return EphemeralPorts(low, high, parse_port_list(read[1]))
+
+    def _settings(self) -> tuple[str, str]:
+        folder = Path(self._procfs.root) / "sys" / "net" / "ipv4"
+        return (
+            (folder / "ip_local_port_range").read_text(encoding="ascii", errors="replace"),
+            (folder / "ip_local_reserved_ports").read_text(encoding="ascii", errors="replace"),
+        )
+
+    def _settings_in(self, where: Namespace) -> tuple[str, str]:
+        return run_in(self._procfs, where, self._settings)
+
+    def interface_addresses(self) -> frozenset[IPAddress]:
+        """Return the addresses of all interfaces; raises SourceError, ParseError."""
+        where = self._namespace.current()
+        netlink = Netlink(NETLINK_ROUTE, opener_in(self._procfs, where))
+        try:
+            found = [parse_address(body) for body in netlink.dump(_RTM_GETADDR, _ANY_ADDRESS)]
+        except NetlinkRefusedError:
+            return self._addresses_in_text(where)
+        return frozenset(address for address in found if address is not None)
+
+    def _addresses_in_text(self, where: Optional[Namespace]) -> frozenset[IPAddress]:
+        net = f"{'self' if where is None else where.pid}/net"
+        ipv4 = self._procfs.read(f"{net}/fib_trie")
+        if ipv4 is None:
+            raise SourceError(f"{net}/fib_trie cannot be read")
+        ipv6 = self._procfs.read(f"{net}/if_inet6") or b""  # a kernel without IPv6
+        return parse_fib_trie(ipv4.decode("ascii", "replace")) | parse_if_inet6(
+            ipv6.decode("ascii", "replace")
+        )

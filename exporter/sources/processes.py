@@ -1,0 +1,213 @@
+"""What runs here: facts of one process, and all processes of a user.
+
+A process is (pid, start time). Its facts are read again as soon as its executable or its user
+changes, for exec and setuid keep both. What may not be read is empty, and nothing else suffers
+from it.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Callable, Optional
+
+from exporter.errors import ParseError
+from exporter.model.ports import Process, ProcessId
+from exporter.parsers import process as parse
+from exporter.parsers.cgroup import placement_of_process
+from exporter.sources.names import UserNames
+from exporter.sources.procfs import Procfs
+
+_DELETED = " (deleted)"
+_YOUNG_SECONDS = 10.0
+_TURNS = 10
+
+
+class ProcessReader:
+    """Reads the facts of single processes.
+
+    ``boot_time`` gives the moment of boot in seconds since the epoch (it moves when the clock is
+    set); a process keeps the start time that was reckoned when it was first read.
+    """
+
+    def __init__(self, procfs: Procfs, users: UserNames, boot_time: Callable[[], float]) -> None:
+        self._procfs = procfs
+        self._users = users
+        self._boot_time = boot_time
+        self._ticks_per_second = os.sysconf("SC_CLK_TCK")
+
+    def uid(self, pid: str, directory_uid: int) -> Optional[int]:
+        """Return a process' effective user, given that of ``/proc/PID``."""
+        if directory_uid != 0:
+            return directory_uid
+        try:
+            return parse.parse_effective_uid(self._procfs.read(f"{pid}/status") or b"")
+        except ParseError:
+            return None
+
+    def describe(self, pid: str, known: Optional[Process] = None) -> Optional[Process]:
+        """Read a process, or what may have changed of a ``known`` one; None when it is gone."""
+        identity = self._procfs.identity(pid)
+        stat = self._stat(pid)
+        if identity is None or stat is None:
+            return None
+        uid = self.uid(pid, identity[1])
+        if uid is None:
+            return None
+        exe = self.exe(pid)
+        placed = placement_of_process(self._procfs.read(f"{pid}/cgroup") or b"")
+        same = (ProcessId(int(pid), stat.start_ticks), exe, uid)
+        if known is None or (known.id, known.exe, known.uid) != same:
+            known = self._read(ProcessId(int(pid), stat.start_ticks), exe, uid)
+        return replace(
+            known,
+            name=stat.name,
+            parent_pid=stat.parent_pid,
+            unit=placed.unit,
+            container=placed.container,
+        )
+
+    def exe(self, pid: str) -> str:
+        """Return the path of the executable; empty where it may not be read."""
+        target = self._procfs.link(f"{pid}/exe")
+        if target is None:
+            return ""
+        if target.endswith(_DELETED.encode()):
+            path = target[: -len(_DELETED)]
+            return parse.text(path, parse.PATH_LENGTH - len(_DELETED)) + _DELETED
+        return parse.text(target, parse.PATH_LENGTH)
+
+    def _stat(self, pid: str) -> Optional[parse.ProcessStat]:
+        try:
+            return parse.parse_stat(self._procfs.read(f"{pid}/stat") or b"")
+        except ParseError:
+            return None
+
+    def _read(self, identity: ProcessId, exe: str, uid: int) -> Process:
+        pid = str(identity.pid)
+        environ = self._procfs.read(f"{pid}/environ") or b""
+        return Process(
+            id=identity,
+            name="",
+            exe=exe,
+            uid=uid,
+            user=self._users.user(uid),
+            start_time=self._boot_time() + identity.start_ticks / self._ticks_per_second,
+            data_dir=self._data_dir(pid, environ),
+            gausshome=parse.variable(environ, b"GAUSSHOME"),
+            fds_readable=self._files_readable(pid),
+        )
+
+    def _data_dir(self, pid: str, environ: bytes) -> Optional[str]:
+        """Return gaussdb's data directory: ``-D``, else PGDATA, as gaussdb itself takes it."""
+        given = parse.data_directory(self._procfs.read(f"{pid}/cmdline") or b"")
+        given = given or parse.variable(environ, b"PGDATA")
+        if given is None or given.startswith("/"):
+            return given and posixpath.normpath(given)
+        there = self._procfs.link(f"{pid}/cwd")
+        if there is None:
+            return None
+        return posixpath.normpath(posixpath.join(parse.text(there, parse.PATH_LENGTH), given))
+
+    def _files_readable(self, pid: str) -> bool:
+        """Tell whether open files can be identified: listing them is not enough for that."""
+        files = self._procfs.open_files(pid)
+        if not files:
+            return files is not None
+        return any(self._procfs.link(f"{pid}/fd/{number}") is not None for number in files[:8])
+
+
+@dataclass
+class _Seen:
+    """What is remembered of a pid; ``process`` only for the user that was asked for."""
+
+    inode: int
+    directory_uid: int
+    uid: Optional[int]
+    since: float
+    settled: bool = False
+    process: Optional[Process] = None
+
+
+class ProcessTable:
+    """All processes by user, cheap enough for every scrape; for any thread.
+
+    A scan looks at every pid until ten seconds after it was first seen (a login, a service, a
+    cron job changes user and program in its first moments), and later at every tenth of them in
+    turn. That a process is gone is noticed at once. That its pid was given to another process
+    within one scrape interval, which takes as many forks as there are pids, or that an old process
+    became another program or user, is noticed ten scans later at the latest; the holders of a port
+    are verified at every look whatever their age (``OwnerLookup``).
+    """
+
+    def __init__(
+        self, procfs: Procfs, reader: ProcessReader, monotonic: Callable[[], float]
+    ) -> None:
+        self._procfs = procfs
+        self._reader = reader
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._seen: dict[str, _Seen] = {}
+        self._newcomers: set[str] = set()
+        self._scans = 0
+        self._latest: tuple[Process, ...] = ()
+
+    def of_user(self, uid: int) -> tuple[Process, ...]:
+        """Return the processes of this uid, lowest pid first; raises SourceError without /proc."""
+        with self._lock:
+            self._scan(uid)
+            found = [s.process for s in self._seen.values() if s.uid == uid]
+            self._latest = tuple(process for process in found if process is not None)
+            return self._latest
+
+    def latest(self) -> tuple[Process, ...]:
+        """Return what ``of_user`` returned last; empty before."""
+        return self._latest
+
+    def uids(self) -> Mapping[str, Optional[int]]:
+        """Return every visible pid and its user as of now; raises SourceError without /proc."""
+        with self._lock:
+            self._scan(None)
+            return {pid: seen.uid for pid, seen in self._seen.items()}
+
+    def newcomers(self) -> set[str]:
+        """Return the pids that scans have found since this was last asked."""
+        with self._lock:
+            newcomers, self._newcomers = self._newcomers & self._seen.keys(), set()
+            return newcomers
+
+    def _scan(self, uid: Optional[int]) -> None:
+        now, turn = self._monotonic(), str(self._scans % _TURNS)
+        self._scans += 1
+        before, self._seen = self._seen, {}
+        for pid in self._procfs.pids():
+            seen = before.get(pid)
+            wanted = uid is not None and seen is not None and seen.uid == uid
+            if seen is None or not seen.settled or pid[-1] == turn or (wanted and not seen.process):
+                seen = self._look(pid, seen, now, uid)
+            if seen is not None:
+                self._seen[pid] = seen
+
+    def _look(
+        self, pid: str, seen: Optional[_Seen], now: float, uid: Optional[int]
+    ) -> Optional[_Seen]:
+        """Look at a pid (again); None when its process is gone."""
+        identity = self._procfs.identity(pid)
+        if identity is None:
+            return None
+        if seen is None or (seen.inode, seen.directory_uid) != identity:
+            newcomer = seen is None or seen.inode != identity[0]
+            seen = _Seen(*identity, self._reader.uid(pid, identity[1]), now)
+            if newcomer:
+                self._newcomers.add(pid)
+        seen.settled = now - seen.since >= _YOUNG_SECONDS
+        if uid is not None and seen.uid == uid:
+            self._refresh(pid, seen)
+        return seen
+
+    def _refresh(self, pid: str, seen: _Seen) -> None:
+        if seen.process is None or seen.process.exe != self._reader.exe(pid):
+            seen.process = self._reader.describe(pid)

@@ -1,0 +1,131 @@
+"""The files of /proc/PID that say what a process is."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Optional
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.errors import ParseError
+from exporter.parsers.process import (
+    ProcessStat,
+    data_directory,
+    maps_all_users,
+    parse_effective_capabilities,
+    parse_effective_uid,
+    parse_stat,
+    text,
+    variable,
+)
+
+NUMBERS = st.integers(0, 2**63)
+
+
+def _stat(name: bytes, parent: int = 1, ticks: int = 303637) -> bytes:
+    """Write the line as the kernel does: 52 fields, the name unescaped."""
+    before = b"S %d 8953 8953 0 -1 4194304 1234 0 0 0 5 3 0 0 20 0 1 0" % parent
+    return b"8953 (%s) %s %d 15650816 2304 18446744073709551615" % (name, before, ticks)
+
+
+@given(st.binary(max_size=63).filter(lambda name: b"\0" not in name), NUMBERS, NUMBERS)
+@settings(deadline=None)
+def test_whatever_the_name_holds_the_fields_behind_it_are_read(
+    name: bytes, parent: int, ticks: int
+) -> None:
+    """Parentheses, blanks, newlines and rubbish in a name move nothing."""
+    found = parse_stat(_stat(name, parent, ticks))
+    assert found == ProcessStat(text(name, 64), parent, ticks)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"1 (init", b"1 (init) S 0 1", b")(", _stat(b"x").replace(b" 303637 ", b" soon ")],
+)
+def test_a_line_that_is_cut_or_strange_is_an_error(data: bytes) -> None:
+    """A process whose start is not known is not half a process."""
+    with pytest.raises(ParseError):
+        parse_stat(data)
+
+
+@given(st.binary(max_size=200))
+@settings(deadline=None)
+def test_garbage_raises_nothing_but_a_parse_error(data: bytes) -> None:
+    """No bytes make any of the parsers fail in another way."""
+    for parser in (parse_stat, parse_effective_uid, parse_effective_capabilities):
+        with contextlib.suppress(ParseError):
+            parser(data)
+
+
+@given(st.binary(max_size=300), st.integers(1, 100))
+@settings(deadline=None)
+def test_text_is_always_valid_and_bounded(data: bytes, length: int) -> None:
+    """Whatever a stranger chose can be printed as UTF-8, and is no longer than allowed."""
+    found = text(data, length)
+    assert len(found) <= length
+    assert found.encode("utf-8").decode("utf-8") == found
+
+
+STATUS = (
+    b"Name:\tgauss\\ndb\nUid:\t1000\t54321\t1000\t1000\nGid:\t1\t1\t1\t1\n"
+    b"CapInh:\t0000000000000000\nCapEff:\t0000000000080004\n"
+)
+
+
+def test_the_effective_user_and_capabilities_count() -> None:
+    """Of the four uids it is the effective one."""
+    assert parse_effective_uid(STATUS) == 54321
+    assert parse_effective_capabilities(STATUS) == 1 << 19 | 1 << 2
+
+
+@pytest.mark.parametrize(
+    "status", [b"", b"Uid:\t1\t2\t3\n", b"Uid:\t1\tx\t3\t4\n", b"CapEff:\tall\n"]
+)
+def test_a_strange_status_is_an_error(status: bytes) -> None:
+    """A missing or malformed line is not read as 0, which is root."""
+    with pytest.raises(ParseError):
+        parse_effective_uid(status)
+    with pytest.raises(ParseError):
+        parse_effective_capabilities(status)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([b"gaussdb", b"-D", b"/data/dn1", b"-M", b"primary"], "/data/dn1"),
+        ([b"gaussdb", b"-D/data/dn1"], "/data/dn1"),
+        ([b"gaussdb", b"-D", b"/a", b"-D", b"/b"], "/b"),
+        ([b"gaussdb", b"-M", b"standby"], None),
+        ([b"gaussdb", b"-D"], None),
+        ([b"-D", b"/not/an/argument"], None),
+        ([b"gaussdb", b"-D", b"relative"], "relative"),
+        ([], None),
+    ],
+)
+def test_the_data_directory_is_the_last_d(words: list[bytes], expected: Optional[str]) -> None:
+    """Both spellings of -D are known, as getopt reads them."""
+    assert data_directory(b"\0".join(words) + b"\0") == expected
+
+
+def test_a_variable_is_found_by_its_whole_name() -> None:
+    """Another variable that ends or begins alike is not taken, an empty one is none."""
+    environ = b"XGAUSSHOME=/x\0GAUSSHOME2=/y\0GAUSSHOME=/opt/app\0PGDATA=\0"
+    assert variable(environ, b"GAUSSHOME") == "/opt/app"
+    assert variable(environ, b"PGDATA") is None
+    assert variable(environ, b"GAUSSLOG") is None
+
+
+@pytest.mark.parametrize(
+    ("uid_map", "expected"),
+    [
+        (b"         0          0 4294967295\n", True),
+        (b"         0     100000      65536\n", False),
+        (b"0 1000 1\n1 100000 65536\n", False),
+        (b"", False),
+    ],
+)
+def test_only_a_full_map_knows_every_user(uid_map: bytes, *, expected: bool) -> None:
+    """In a user namespace with a part of the users some have no number."""
+    assert maps_all_users(uid_map) is expected
