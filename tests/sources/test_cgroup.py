@@ -16,7 +16,7 @@ from exporter.sources.names import Names, UserNames
 from exporter.sources.processes import ProcessReader
 from exporter.sources.procfs import Procfs
 from exporter.sources.sock_diag import SockDiag
-from tests.support.holders import Holder
+from tests.support.holders import LOOPBACK, Holder
 
 ID = "3f2a" * 16
 PROC = Procfs(Path("/proc"))
@@ -61,7 +61,7 @@ def _cgroup_id(holder: Holder) -> int:
 
 
 def _holder_in(group: Path) -> Holder:
-    return Holder("listen,127.0.0.1,0", prefix=["sh", "-c", JOIN, str(group)])
+    return Holder(f"listen,{LOOPBACK},0", prefix=["sh", "-c", JOIN, str(group)])
 
 
 @pytest.mark.privileged

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Optional
 
@@ -23,7 +24,7 @@ from exporter.sources.processes import ProcessReader, ProcessTable
 from exporter.sources.procfs import Procfs
 from exporter.sources.sock_diag import SockDiag
 from tests.support import look
-from tests.support.holders import Holder, copy_interpreter
+from tests.support.holders import LOOPBACK, Holder, copy_interpreter
 
 ROOT = Path(__file__).resolve().parents[2]
 OMM = 100_000 + os.getpid()  # a user that no other test run has
@@ -69,8 +70,9 @@ class Look:
         self.lookup = OwnerLookup(self.procfs, reader, self.table, self.clock, walk_seconds)
 
     def sockets(self, *ports: int) -> list[Socket]:
-        """List the sockets on the ports."""
-        return SockDiag().all_states(frozenset(ports))
+        """List this run's own sockets on the ports."""
+        found = SockDiag().all_states(frozenset(ports))
+        return [sock for sock in found if sock.address == ip_address(LOOPBACK)]
 
     def owners(self, sockets: Sequence[Socket]) -> dict[int, tuple[Process, ...]]:
         """Look as a scrape does: the processes first, then the holders."""
@@ -84,14 +86,14 @@ class Look:
 
 def test_the_holder_of_a_listener_is_found() -> None:
     """The process with the socket among its open files, and no other."""
-    with Holder("listen,127.0.0.1,0") as holder:
+    with Holder(f"listen,{LOOPBACK},0") as holder:
         look = Look()
         assert look.pids(look.sockets(holder.port)) == {holder.inode: [holder.pid]}
 
 
 def test_the_second_look_walks_through_no_files() -> None:
     """A holder that still holds is verified, not searched for."""
-    with Holder("listen,127.0.0.1,0") as holder:
+    with Holder(f"listen,{LOOPBACK},0") as holder:
         look = Look()
         sockets = look.sockets(holder.port)
         look.owners(sockets)
@@ -104,7 +106,7 @@ def test_the_second_look_walks_through_no_files() -> None:
 @pytest.mark.privileged
 def test_processes_of_the_sockets_user_are_looked_through_first() -> None:
     """The likely holder is found before the rest of the host is walked."""
-    with Holder("listen,127.0.0.1,0", options=["--uid", str(OMM)]) as holder:
+    with Holder(f"listen,{LOOPBACK},0", options=["--uid", str(OMM)]) as holder:
         look = Look()
         look.lookup.owners(look.sockets(holder.port))
         assert look.procfs.walked[0] == str(holder.pid)
@@ -112,7 +114,7 @@ def test_processes_of_the_sockets_user_are_looked_through_first() -> None:
 
 def test_a_socket_without_inode_has_no_owner() -> None:
     """TIME_WAIT is nobody's, not the first process' that has no socket."""
-    with Holder("timewait,127.0.0.1,0") as holder:
+    with Holder(f"timewait,{LOOPBACK},0") as holder:
         look = Look()
         (sock,) = look.sockets(holder.port)
         assert (sock.state, look.owners([sock])) == (TcpState.TIME_WAIT, {})
@@ -120,7 +122,7 @@ def test_a_socket_without_inode_has_no_owner() -> None:
 
 def test_an_inherited_listener_has_two_holders() -> None:
     """A child that a server forks between two looks is noticed at the next."""
-    with Holder("listen,127.0.0.1,0") as holder:
+    with Holder(f"listen,{LOOPBACK},0") as holder:
         look = Look()
         sockets = look.sockets(holder.port)
         look.owners(sockets)
@@ -132,7 +134,7 @@ def test_an_inherited_listener_has_two_holders() -> None:
 
 def test_the_heir_is_found_when_the_opener_is_gone() -> None:
     """The socket outlives the process that opened it, and its holder is then another."""
-    with Holder("listen,127.0.0.1,0") as holder:
+    with Holder(f"listen,{LOOPBACK},0") as holder:
         look = Look()
         sockets = look.sockets(holder.port)
         look.owners(sockets)
@@ -145,7 +147,7 @@ def test_the_heir_is_found_when_the_opener_is_gone() -> None:
 def test_a_holder_that_exits_between_two_looks_is_no_error() -> None:
     """What was a socket a moment ago is nobody's, and nothing fails."""
     look = Look()
-    with Holder("listen,127.0.0.1,0") as holder:
+    with Holder(f"listen,{LOOPBACK},0") as holder:
         sockets = look.sockets(holder.port)
         assert look.owners(sockets)
     assert look.owners(sockets) == {}
@@ -153,7 +155,7 @@ def test_a_holder_that_exits_between_two_looks_is_no_error() -> None:
 
 def test_a_holder_that_closed_the_socket_holds_it_no_more() -> None:
     """The process lives on, but is no holder."""
-    with Holder("listen,127.0.0.1,0") as holder:
+    with Holder(f"listen,{LOOPBACK},0") as holder:
         look = Look()
         sockets = look.sockets(holder.port)
         look.owners(sockets)
@@ -164,15 +166,15 @@ def test_a_holder_that_closed_the_socket_holds_it_no_more() -> None:
 def test_two_listeners_on_one_port_have_an_owner_each() -> None:
     """With SO_REUSEPORT one port has two sockets of two processes."""
     with ExitStack() as stack:
-        one = stack.enter_context(Holder("listen,127.0.0.1,0,reuseport"))
-        two = stack.enter_context(Holder(f"listen,127.0.0.1,{one.port},reuseport"))
+        one = stack.enter_context(Holder(f"listen,{LOOPBACK},0,reuseport"))
+        two = stack.enter_context(Holder(f"listen,{LOOPBACK},{one.port},reuseport"))
         look = Look()
         assert look.pids(look.sockets(one.port)) == {one.inode: [one.pid], two.inode: [two.pid]}
 
 
 def test_ten_thousand_open_files_hide_no_socket() -> None:
     """The socket behind thousands of other files is found, at whatever number."""
-    with Holder("listen,127.0.0.1,0", options=["--files", "10000"]) as holder:
+    with Holder(f"listen,{LOOPBACK},0", options=["--files", "10000"]) as holder:
         look = Look()
         assert holder.ready["files"] == 10000
         assert look.pids(look.sockets(holder.port)) == {holder.inode: [holder.pid]}
@@ -180,7 +182,7 @@ def test_ten_thousand_open_files_hide_no_socket() -> None:
 
 def test_a_search_that_runs_out_of_time_goes_on_at_the_next_look() -> None:
     """Each look stops at its deadline, no process is looked through twice, and all are at last."""
-    with Holder("listen,127.0.0.1,0", options=["--files", "5000"]) as holder:
+    with Holder(f"listen,{LOOPBACK},0", options=["--files", "5000"]) as holder:
         look = Look(Clock(cost=1.0), walk_seconds=5.0)
         sockets = look.sockets(holder.port)
         looks = 0
@@ -194,7 +196,7 @@ def test_a_search_that_runs_out_of_time_goes_on_at_the_next_look() -> None:
 
 def test_what_cannot_be_found_is_searched_for_again_only_after_a_while() -> None:
     """A socket whose holder hides costs one walk in half a minute, and is found once it can be."""
-    with Holder("listen,127.0.0.1,0") as holder:
+    with Holder(f"listen,{LOOPBACK},0") as holder:
         look = Look()
         look.procfs.hidden = {str(holder.pid)}
         sockets = look.sockets(holder.port)
@@ -209,7 +211,7 @@ def test_what_cannot_be_found_is_searched_for_again_only_after_a_while() -> None
 
 def test_attribution_is_lowered_while_a_holder_is_not_found() -> None:
     """Even with every right, "full" is only said when every holder was seen."""
-    with Holder("listen,127.0.0.1,0") as holder:
+    with Holder(f"listen,{LOOPBACK},0") as holder:
         look = Look()
         look.procfs.hidden = {str(holder.pid)}
         sockets = look.sockets(holder.port)
@@ -220,7 +222,7 @@ def test_attribution_is_lowered_while_a_holder_is_not_found() -> None:
 def test_a_socket_that_nobody_asks_for_is_forgotten() -> None:
     """What is remembered does not grow with the sockets that came and went."""
     look = Look()
-    with Holder(*["listen,127.0.0.1,0"] * 20) as holder:
+    with Holder(*[f"listen,{LOOPBACK},0"] * 20) as holder:
         look.owners(look.sockets(*(int(sock["port"]) for sock in holder.sockets)))
     look.clock.now += 61
     look.owners([])
@@ -233,12 +235,13 @@ def test_without_a_proc_file_system_the_search_is_an_error(tmp_path: Path) -> No
     reader = ProcessReader(procfs, UserNames(Path("/"), time.monotonic), time.time)
     table = ProcessTable(procfs, reader, time.monotonic)
     lookup = OwnerLookup(procfs, reader, table, time.monotonic)
-    with Holder("listen,127.0.0.1,0") as holder, pytest.raises(SourceError):
+    with Holder(f"listen,{LOOPBACK},0") as holder, pytest.raises(SourceError):
         lookup.owners(SockDiag().all_states(frozenset({holder.port})))
 
 
 def _seen_by(*options: str, ports: Iterable[int], prefix: Sequence[str] = ()) -> dict[str, Any]:
-    command = [*prefix, sys.executable, look.__file__, *options, *map(str, ports)]
+    words = ["--address", LOOPBACK, *options, *map(str, ports)]
+    command = [*prefix, sys.executable, look.__file__, *words]
     done = subprocess.run(command, capture_output=True, timeout=60, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr.decode()
     seen: dict[str, Any] = json.loads(done.stdout)
@@ -248,7 +251,7 @@ def _seen_by(*options: str, ports: Iterable[int], prefix: Sequence[str] = ()) ->
 @pytest.mark.privileged
 def test_without_rights_another_users_holder_is_a_uid() -> None:
     """The cluster user sees the stranger's uid, no process, and says that this is all it can."""
-    with Holder("listen,127.0.0.1,0", options=["--uid", str(STRANGER)]) as holder:
+    with Holder(f"listen,{LOOPBACK},0", options=["--uid", str(STRANGER)]) as holder:
         seen = _seen_by("--uid", str(OMM), ports=[holder.port])
     assert [sock["uid"] for sock in seen["sockets"]] == [STRANGER]
     assert (seen["owners"], seen["attribution"]) == ({}, "uid")
@@ -257,7 +260,7 @@ def test_without_rights_another_users_holder_is_a_uid() -> None:
 @pytest.mark.privileged
 def test_without_rights_the_own_users_holder_is_seen_in_full() -> None:
     """Nothing is needed to see the processes of the own user."""
-    with Holder("listen,127.0.0.1,0", options=["--uid", str(OMM)]) as holder:
+    with Holder(f"listen,{LOOPBACK},0", options=["--uid", str(OMM)]) as holder:
         seen = _seen_by("--uid", str(OMM), ports=[holder.port])
     (found,) = seen["owners"][str(holder.inode)]
     assert (found["pid"], found["uid"]) == (holder.pid, OMM)
@@ -279,7 +282,7 @@ def test_both_capabilities_are_needed_to_see_another_users_holder(
 ) -> None:
     """One of them alone shows nothing, and is not called more than it is."""
     options = [word for each in capabilities for word in ("--capability", str(each))]
-    with Holder("listen,127.0.0.1,0", options=["--uid", str(STRANGER)]) as holder:
+    with Holder(f"listen,{LOOPBACK},0", options=["--uid", str(STRANGER)]) as holder:
         seen = _seen_by("--uid", str(OMM), *options, ports=[holder.port])
     assert seen["attribution"] == level
     assert len(seen["owners"].get(str(holder.inode), [])) == pids
@@ -289,7 +292,7 @@ def test_both_capabilities_are_needed_to_see_another_users_holder(
 def test_a_process_that_hides_from_its_own_user_is_there_without_its_files() -> None:
     """A cluster process with file capabilities is listed by name, and says what is missing."""
     options = ["--uid", str(OMM), "--undumpable"]
-    with Holder("listen,127.0.0.1,0", options=options) as holder:
+    with Holder(f"listen,{LOOPBACK},0", options=options) as holder:
         seen = _seen_by("--uid", str(OMM), ports=[holder.port])
     (process,) = seen["processes"]
     assert (process["pid"], process["exe"], process["fds_readable"]) == (holder.pid, "", False)
@@ -308,11 +311,12 @@ def test_hidepid_costs_nothing_but_the_strangers(hidepid: str, tmp_path: Path) -
     script.write_text(
         "import subprocess, sys\n"
         "sys.path.insert(0, sys.argv[1])\n"
-        "from tests.support.holders import Holder\n"
+        "from tests.support.holders import LOOPBACK, Holder\n"
         "from tests.support import look\n"
-        "with Holder('listen,127.0.0.1,0', options=['--uid', sys.argv[2]]) as own,"
-        " Holder('listen,127.0.0.1,0', options=['--uid', sys.argv[3]]) as other:\n"
-        "    command = [sys.executable, look.__file__, '--uid', sys.argv[2]]\n"
+        "with Holder('listen,' + LOOPBACK + ',0', options=['--uid', sys.argv[2]]) as own,"
+        " Holder('listen,' + LOOPBACK + ',0', options=['--uid', sys.argv[3]]) as other:\n"
+        "    command = [sys.executable, look.__file__, '--address', LOOPBACK]\n"
+        "    command += ['--uid', sys.argv[2]]\n"
         "    subprocess.run([*command, str(own.port), str(other.port)], check=True)\n",
         encoding="utf-8",
     )
@@ -331,7 +335,7 @@ def test_a_name_of_rubbish_becomes_text(tmp_path: Path) -> None:
     rubbish = b'a\n"<b>\\\xff\xc3)'
     exe = copy_interpreter(tmp_path / "x\n<i>", "cm server")
     options = ["--name-hex", rubbish.hex()]
-    with Holder("listen,127.0.0.1,0", options=options, exe=exe) as holder:
+    with Holder(f"listen,{LOOPBACK},0", options=options, exe=exe) as holder:
         look = Look()
         ((found,),) = look.owners(look.sockets(holder.port)).values()
     assert found.name == 'a\n"<b>\\\ufffd\ufffd)'

@@ -16,7 +16,7 @@ from exporter.model.ports import Process
 from exporter.sources.names import UserNames
 from exporter.sources.processes import ProcessReader, ProcessTable
 from exporter.sources.procfs import Procfs
-from tests.support.holders import Holder, copy_interpreter
+from tests.support.holders import LOOPBACK, Holder, copy_interpreter
 
 OMM = 100_000 + os.getpid()  # a user that no other test run has
 
@@ -65,7 +65,7 @@ def _table(procfs: Procfs, clock: Clock) -> ProcessTable:
 
 def test_psutil_tells_the_same_of_a_process() -> None:
     """Name, executable, user, parent and start are those that another implementation reads."""
-    with Holder("listen,127.0.0.1,0") as holder:
+    with Holder(f"listen,{LOOPBACK},0") as holder:
         found, other = _describe(holder.pid), psutil.Process(holder.pid)
         assert found.id.pid == other.pid
         assert found.name == other.name()[:15]

@@ -37,6 +37,9 @@ from pathlib import Path
 from typing import IO, Any, Optional, final
 
 READY_WITHIN = 20.0
+_RUN = os.getpid()
+LOOPBACK = f"127.{128 + _RUN % 64}.{_RUN // 64 % 256}.{_RUN // 16384 % 255 + 1}"
+"""An address that no other test run on this host uses: what is on it is this run's."""
 UNREAD = "@"  # the words behind it only stand on the command line
 PR_SET_DUMPABLE = 4
 PR_SET_NAME = 15

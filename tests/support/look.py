@@ -1,8 +1,8 @@
 """Looks at ports and processes as a user with fewer rights would, and prints what it sees.
 
-``python look.py [--uid N] [--capability N]... [--proc DIR] PORT...``: becomes the user, keeping
-only the capabilities named (numbers of linux/capability.h), takes one look with the real sources,
-and prints it as JSON. Run it from the project's folder.
+``python look.py [--uid N] [--capability N]... [--address A] PORT...``: becomes the user, keeping
+only the capabilities named (numbers of linux/capability.h), takes one look with the real sources
+(at the sockets of one address, if told), and prints it as JSON. Run it from the project's folder.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import struct
 import sys
 import time
 from pathlib import Path
+from typing import Optional
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -45,15 +46,15 @@ def become(uid: int, capabilities: list[int]) -> None:
     libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # as an exec after the change would
 
 
-def look(proc: Path, ports: frozenset[int], uid: int) -> dict[str, object]:
+def look(ports: frozenset[int], uid: int, address: Optional[str]) -> dict[str, object]:
     """Take one look, as a scrape does."""
-    procfs = Procfs(proc)
+    procfs = Procfs(Path("/proc"))
     reader = ProcessReader(procfs, UserNames(Path("/"), time.monotonic), time.time)
     table = ProcessTable(procfs, reader, time.monotonic)
     processes = [p for p in table.of_user(uid) if p.id.pid != os.getpid()]
     namespace = ClusterNamespace(procfs, lambda: processes)
     sockets = ClusterSockets(procfs, namespace)
-    found = sockets.all_states(ports)
+    found = [s for s in sockets.all_states(ports) if address in {None, str(s.address)}]
     lookup = OwnerLookup(procfs, reader, table, time.monotonic)
     owners = lookup.owners(found)
     host = HostFacts(procfs, namespace)
@@ -86,12 +87,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--uid", type=int, default=None)
     parser.add_argument("--capability", type=int, action="append", default=[])
-    parser.add_argument("--proc", type=Path, default=Path("/proc"))
+    parser.add_argument("--address")
     parser.add_argument("ports", type=int, nargs="*")
     options = parser.parse_args()
     if options.uid is not None:
         become(options.uid, options.capability)
-    seen = look(options.proc, frozenset(options.ports), os.geteuid())
+    seen = look(frozenset(options.ports), os.geteuid(), options.address)
     sys.stdout.write(json.dumps(seen) + "\n")
 
 

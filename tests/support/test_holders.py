@@ -6,47 +6,47 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.holders import Holder, can_listen, copy_interpreter
+from tests.support.holders import LOOPBACK, Holder, can_listen, copy_interpreter
 
 
 @pytest.mark.parametrize(
     ("spec", "free"),
     [
-        ("listen,127.0.0.1,0", False),
+        (f"listen,{LOOPBACK},0", False),
         ("listen,0.0.0.0,0", False),
         ("dual,::,0", False),
         ("listen,::,0,v6only", True),
-        ("bound,127.0.0.1,0,noreuse", False),
-        ("accepted,127.0.0.1,0", False),
-        ("connection,127.0.0.1,0,noreuse", False),
-        ("timewait,127.0.0.1,0,noreuse", False),
+        (f"bound,{LOOPBACK},0,noreuse", False),
+        (f"accepted,{LOOPBACK},0", False),
+        (f"connection,{LOOPBACK},0,noreuse", False),
+        (f"timewait,{LOOPBACK},0,noreuse", False),
     ],
 )
 def test_a_held_port_is_as_free_as_the_kernel_says(spec: str, *, free: bool) -> None:
     """Each kind of holder blocks a real bind on IPv4 loopback, or does not."""
     with Holder(spec) as holder:
-        assert can_listen("127.0.0.1", holder.port) is free
+        assert can_listen(LOOPBACK, holder.port) is free
 
 
 def test_a_port_is_free_once_its_holder_is_gone() -> None:
     """Leaving the block ends the helper and every child that inherited its sockets."""
-    with Holder("listen,127.0.0.1,0") as holder:
+    with Holder(f"listen,{LOOPBACK},0") as holder:
         holder.command("fork")
-        assert not can_listen("127.0.0.1", holder.port)
-    assert can_listen("127.0.0.1", holder.port)
+        assert not can_listen(LOOPBACK, holder.port)
+    assert can_listen(LOOPBACK, holder.port)
 
 
 def test_an_inherited_listener_survives_its_opener() -> None:
     """After ``die`` a forked child still holds the port."""
-    with Holder("listen,127.0.0.1,0") as holder:
+    with Holder(f"listen,{LOOPBACK},0") as holder:
         holder.command("fork")
         holder.command("die")
         holder.process.wait(timeout=10)
-        assert not can_listen("127.0.0.1", holder.port)
+        assert not can_listen(LOOPBACK, holder.port)
 
 
 def test_a_copy_of_the_interpreter_is_another_executable(tmp_path: Path) -> None:
     """The helper runs as the file that it was copied to."""
     exe = copy_interpreter(tmp_path / "bin", "cm_server")
-    with Holder("listen,127.0.0.1,0", exe=exe) as holder:
+    with Holder(f"listen,{LOOPBACK},0", exe=exe) as holder:
         assert Path(f"/proc/{holder.pid}/exe").resolve() == exe
