@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv tools lint types unit test run bench docs golden clean
+.PHONY: help venv tools lint types unit test run chaos bench docs golden clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ test: venv tools lint types unit ## everything that CI runs
 
 run: venv ## start the exporter on this node
 	$(BIN)/opengauss-cm-exporter
+
+chaos: venv ## faults and load against the real exporter, expected and seen
+	$(BIN)/python -m tests.chaos
 
 bench: venv tools ## the numbers, side by side with lsof, ss and psutil
 	$(BIN)/python -m tests.bench

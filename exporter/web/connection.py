@@ -135,6 +135,8 @@ class Connection:
         head = await self._event()
         if not isinstance(head, h11.Request):
             return None
+        if head.method == b"CONNECT":  # h11 would take a page as the consent to a tunnel
+            raise _RefusedError(405, Refusal.MALFORMED, "CONNECT is for proxies")
         size = 0
         while isinstance(event := await self._event(), h11.Data):
             size += len(event.data)
@@ -187,7 +189,8 @@ class Connection:
         """
         self.closing = True
         try:
-            await self._send(plain(refused.status, str(refused)))
+            # the status alone: the text may hold what the client sent
+            await self._send(plain(refused.status, HTTPStatus(refused.status).phrase))
             if self._writer.can_write_eof():
                 self._writer.write_eof()
             await asyncio.wait_for(self._discard(), self._limits.linger)

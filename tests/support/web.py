@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 import threading
@@ -64,6 +65,8 @@ class ServedSite:
     ) -> None:
         self.refusals = Refusals(time.monotonic)
         self.loop = asyncio.new_event_loop()
+        self.loop.set_exception_handler(lambda _, context: self._errors.append(context))
+        self._errors: list[dict[str, Any]] = []
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
         self._listeners = open_listeners([(host, 0)])
@@ -78,6 +81,8 @@ class ServedSite:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(PATIENCE_SECONDS)
         self.loop.close()
+        gc.collect()  # an error that nobody looked at is told when its task is collected
+        assert not self._errors, self._errors
 
     def close(self, grace: float) -> None:
         """Stop accepting and end the connections."""

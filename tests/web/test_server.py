@@ -130,6 +130,7 @@ def test_a_client_that_asks_before_it_sends_is_told_to_go_on(site: ServedSite) -
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, Refusal.MALFORMED),
         (b"\x00\xff rubbish \r\n\r\n", 400, Refusal.MALFORMED),
         (b"GET / HTTP/1.1\r\n\r\n", 400, Refusal.MALFORMED),  # no Host
+        (b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", 405, Refusal.MALFORMED),
         (b"GET / HTTP/1.1\r\nHost: h\r\nX Y: z\r\n\r\n", 400, Refusal.MALFORMED),
         (
             b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
