@@ -17,7 +17,7 @@ class ProcessesCollector:
     ``of_user`` lists the processes of a uid.
     """
 
-    name = "processes"
+    name = "node"
 
     def __init__(
         self,
