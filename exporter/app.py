@@ -12,11 +12,13 @@ import resource
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Callable, Protocol
 
 import structlog
 
+from exporter.collectors.node import ProcessesCollector
 from exporter.collectors.node_info import NodeInfoCollector
+from exporter.collectors.ports import PortsCollector
 from exporter.collectors.self_metrics import ProcessCollectors, SelfCollector
 from exporter.config import Config
 from exporter.daemon import Daemon
@@ -35,6 +37,7 @@ from exporter.web.listen import open_listeners
 from exporter.web.refusals import Refusals
 from exporter.web.server import Server
 from exporter.web.site import Site, SiteSettings
+from exporter.wiring import PortParts, Watched, configured, port_parts
 
 ONCE_BUDGET_SECONDS = 60.0
 
@@ -57,6 +60,8 @@ class Runtime:
     reloads: ReloadRecord
     refusals: Refusals
     host_name: str
+    watch: Callable[[Config], Watched] = configured
+    ports: Callable[[Options, Watched], PortParts] = port_parts
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def build(options: Options, config: Config, runtime: Runtime) -> Application:
     services: list[Service] = []
     collectors = [
         NodeInfoCollector(lambda: _node(config, runtime)),
-        *_optional_collectors(options, config, services),
+        *_optional_collectors(options, config, runtime, services),
         SelfCollector(runtime.reloads.status, lambda: runtime.refusals.counts),
         ProcessCollectors(),
     ]
@@ -96,11 +101,16 @@ def build(options: Options, config: Config, runtime: Runtime) -> Application:
 
 
 def _optional_collectors(
-    options: Options, config: Config, services: list[Service]
+    options: Options, config: Config, runtime: Runtime, services: list[Service]
 ) -> Sequence[Collector]:
     """Make the collectors that ``--no-collector.<name>`` can leave out; add their services."""
-    del config, services
-    made: dict[str, Collector] = {}
+    del services
+    watched = runtime.watch(config)
+    parts = runtime.ports(options, watched)
+    made: dict[str, Collector] = {
+        "ports": PortsCollector(parts.inspector.inspect),
+        "node": ProcessesCollector(watched.endpoints, watched.identity, parts.processes.of_user),
+    }
     return [collector for name, collector in made.items() if name in options.collectors]
 
 

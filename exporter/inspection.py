@@ -1,8 +1,8 @@
 """One look at the node's ports: asks the sources in the cheapest order, then the verdicts.
 
 Listeners are read at every look. Sockets of all states are read only for the ports whose own
-listener is missing, because on a host with many connections that read is the dear one: it may
-take one fiftieth of the time, and never waits longer than five seconds.
+listener is missing, because on a host with many connections that read is the dear one: where it
+takes more than a moment it may take one fiftieth of the time, and waits five seconds at most.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from exporter.model.ports import (
 )
 from exporter.ownership import judge
 
+ALL_STATES_CHEAP_SECONDS = 0.02
 ALL_STATES_SHARE = 50
 ALL_STATES_LONGEST_WAIT_SECONDS = 5.0
 
@@ -101,13 +102,27 @@ class Sources:
 
 
 @dataclass(frozen=True)
+class Clocks:
+    """``monotonic`` and the processor time of the calling thread, ``cpu``, both in seconds."""
+
+    monotonic: Callable[[], float]
+    cpu: Callable[[], float]
+
+
+@dataclass(frozen=True)
 class _AllStates:
     """The last read of sockets of all states, and when the next may come."""
 
-    ports: frozenset[int] = frozenset()
     sockets: tuple[Socket, ...] = ()
     owned: frozenset[int] = frozenset()
     not_before: float = 0.0
+
+
+def _pause(cost: float) -> float:
+    """Return for how long a read that cost so much processor time is good; both in seconds."""
+    if cost < ALL_STATES_CHEAP_SECONDS:
+        return 0.0
+    return min(ALL_STATES_SHARE * cost, ALL_STATES_LONGEST_WAIT_SECONDS)
 
 
 def no_bind_failure(port: int) -> Optional[float]:  # noqa: ARG001 -- the shape of the argument
@@ -119,8 +134,8 @@ class PortInspector:
     """Looks at the ports. Not for several threads at once.
 
     ``endpoints`` and ``identity`` are asked at every look, so that a reload or an installation
-    that appears counts from the next one. ``monotonic`` is in seconds. ``bind_failure_age``
-    gives the age in seconds of the youngest log record of a bind that failed on a port.
+    that appears counts from the next one. ``bind_failure_age`` gives the age in seconds of the
+    youngest log record of a bind that failed on a port.
     """
 
     def __init__(
@@ -128,13 +143,13 @@ class PortInspector:
         endpoints: Callable[[], tuple[Endpoint, ...]],
         identity: Callable[[], ClusterIdentity],
         sources: Sources,
-        monotonic: Callable[[], float],
+        clocks: Clocks,
         bind_failure_age: Callable[[int], Optional[float]] = no_bind_failure,
     ) -> None:
         self._endpoints = endpoints
         self._identity = identity
         self._sources = sources
-        self._monotonic = monotonic
+        self._clocks = clocks
         self._bind_failure_age = bind_failure_age
         self._all_states = _AllStates()
         self._own_listener_seen: dict[EndpointKey, float] = {}
@@ -177,16 +192,15 @@ class PortInspector:
         )
 
     def _sockets_of_all_states(self, ports: frozenset[int]) -> tuple[Socket, ...]:
-        start = self._monotonic()
         last = self._all_states
-        if start >= last.not_before or start < last.not_before - ALL_STATES_LONGEST_WAIT_SECONDS:
-            read = self._sources.sockets.all_states(ports)
-            sockets = tuple(s for s in read if s.state is not TcpState.LISTEN)
-            end = self._monotonic()
-            wait = min(ALL_STATES_SHARE * (end - start), ALL_STATES_LONGEST_WAIT_SECONDS)
-            self._all_states = _AllStates(ports, sockets, frozenset(), end + wait)
-            return sockets
-        return tuple(socket for socket in last.sockets if socket.port in ports)
+        if self._clocks.monotonic() < last.not_before:
+            return tuple(socket for socket in last.sockets if socket.port in ports)
+        start = self._clocks.cpu()
+        read = self._sources.sockets.all_states(ports)
+        sockets = tuple(s for s in read if s.state is not TcpState.LISTEN)
+        pause = _pause(self._clocks.cpu() - start)
+        self._all_states = _AllStates(sockets, frozenset(), self._clocks.monotonic() + pause)
+        return sockets
 
     def _named(self, facts: SocketFacts) -> SocketFacts:
         """Add the names of users and cgroups for sockets whose process is not known."""
@@ -203,14 +217,14 @@ class PortInspector:
 
     def _remember(self, verdicts: Iterable[PortVerdict]) -> None:
         """Note when an own listener was seen; before the first look none was missing yet."""
-        now = self._monotonic()
+        now = self._clocks.monotonic()
         for verdict in verdicts:
             seen = verdict.listening or verdict.endpoint.key not in self._own_listener_seen
             if seen:
                 self._own_listener_seen[verdict.endpoint.key] = now
 
     def _evidence(self, endpoints: Iterable[Endpoint]) -> dict[EndpointKey, PortEvidence]:
-        now = self._monotonic()
+        now = self._clocks.monotonic()
         return {
             endpoint.key: PortEvidence(
                 own_listener_absent_for=now - self._own_listener_seen[endpoint.key],

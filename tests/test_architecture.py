@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "flags": {"errors", "options"},
     "settings": {"config", "errors", "options"},
 }
-COMPOSITION_ROOT = {"app", "cli", "__main__", "__init__"}
+COMPOSITION_ROOT = {"app", "wiring", "cli", "__main__", "__init__"}
 # Where the host is touched: files, processes, sockets, commands, the environment, the clock.
 HOST_MODULES = {"subprocess", "socket", "psutil", "os", "shutil", "fcntl", "pathlib", "io"}
 PURE = {"model", "errors", "metrics", "parsers", "endpoints", "ownership", "diagnosis"}

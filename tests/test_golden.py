@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from exporter.app import Runtime, build
@@ -12,6 +13,9 @@ from exporter.registry import Clock
 from exporter.reloading import ReloadRecord
 from exporter.web.exposition import Format, render
 from exporter.web.refusals import Refusals
+from exporter.wiring import PortParts, Watched
+from tests.support.facts import APP, CLUSTER, OMM, OTHER_USER, endpoint, process, socket
+from tests.support.fake_host import HERE, FakeHost
 from tests.support.promtool import check_metrics
 
 GOLDEN = Path(__file__).parent / "golden" / "metrics.txt"
@@ -26,12 +30,35 @@ PYTHON = re.compile(r'python_version="[^"]*"')
 def still_page() -> bytes:
     """Scrape once over the fixed host."""
     clock = Clock(lambda: 5.0, lambda: NOW)
-    runtime = Runtime(clock, ReloadRecord(clock.wall), Refusals(clock.monotonic), "ogdb1")
+    refusals = Refusals(clock.monotonic)
+    runtime = Runtime(
+        clock, ReloadRecord(clock.wall), refusals, "ogdb1", _watch, _ports_of_the_host
+    )
     config = Config(installation=Installation(node_id=1))
     application = build(Options(), config, runtime)
     families = application.registry.scrape(30.0)
     application.stop()
     return render(families, Format.TEXT)
+
+
+def _watch(_config: Config) -> Watched:
+    cm_server = endpoint("cm_server", HERE)
+    datanode = endpoint("datanode", HERE, port=15400, process="gaussdb", data_dir="/data/dn")
+    return Watched(lambda: (cm_server, replace(datanode, component="datanode")), lambda: CLUSTER)
+
+
+def _ports_of_the_host(_options: Options, watched: Watched) -> PortParts:
+    """A cm_server whose port a web server has, and a healthy database beside that stranger."""
+    database = process(600, f"{APP}_d712af3/bin/gaussdb", data_dir="/data/dn")
+    web = process(900, "/usr/sbin/nginx", OTHER_USER)
+    host = FakeHost(
+        [
+            (socket(), (web,)),
+            (socket(HERE, inode=2, port=15400, uid=OMM), (database,)),
+            (socket("127.0.0.1", inode=3, port=15400), (web,)),
+        ]
+    )
+    return PortParts(host, host.inspector(watched.endpoints()))
 
 
 def masked(page: bytes) -> str:

@@ -240,14 +240,15 @@ def test_without_privilege_a_stranger_is_foreign_by_its_uid_alone() -> None:
 @pytest.mark.privileged
 def test_the_endpoints_port_is_never_touched(tmp_path: Path) -> None:
     """Traced through start, scrapes and end, the exporter binds and connects no endpoint's port."""
-    (port,) = free_ports(1)
+    port, web_port = free_ports(2)
     trace = tmp_path / "trace"
-    strace = ("strace", "-f", "-qq", "-e", "trace=bind,connect,listen,sendto", "-o", str(trace))
-    with ExporterProcess(_config([port]), prefix=strace) as exporter:
+    strace = ("strace", "-D", "-f", "-qq", "-e", "trace=bind,connect,sendmsg", "-o", str(trace))
+    web = (f"127.0.0.1:{web_port}",)
+    with ExporterProcess(_config([port]), prefix=strace, listen=web) as exporter:
         exporter.wait_ready()
         with Holder(f"listen,{HERE},{port}"):
             page = exporter.metrics()
         assert seen(page, endpoint="cm_server", instance_id="1").conflict == "foreign_listener"
     calls = trace.read_text(encoding="utf-8")
-    assert f"htons({exporter.port})" in calls, "the trace must show what it can show"
+    assert f"htons({web_port})" in calls, "the trace must show what it can show"
     assert f"htons({port})" not in calls

@@ -8,7 +8,7 @@ from typing import Callable
 from exporter.metrics import node as catalogue
 from exporter.metrics.base import Family
 from exporter.model.ports import ClusterIdentity, Endpoint, Process
-from exporter.ownership import instances
+from exporter.ownership import Programs, instances
 
 
 class ProcessesCollector:
@@ -41,7 +41,10 @@ def families(
 ) -> Iterator[Family]:
     """Show 0 for a component that does not run, and the start of the newest one that does."""
     one_each = {(e.component, e.instance_id): e for e in endpoints}
-    newest = {key: instances(e, processes, identity)[:1] for key, e in one_each.items()}
+    programs = Programs(processes, identity)
+    newest = {
+        key: instances(e, programs.like(e.process), identity)[:1] for key, e in one_each.items()
+    }
     yield catalogue.PROCESS_RUNNING.family((key, bool(found)) for key, found in newest.items())
     yield catalogue.PROCESS_START_TIME.family(
         (key, process.start_time) for key, found in newest.items() for process in found

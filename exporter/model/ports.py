@@ -181,8 +181,8 @@ class ClusterIdentity:
     """What makes a process one of this cluster's.
 
     ``gausshome`` is as the environment gives it. ``app_dirs`` are all directories that the
-    installation's ``app`` link has pointed to while this exporter ran, resolved; empty when no
-    installation is known.
+    installation's ``app`` link has pointed to while this exporter ran, resolved and without a
+    slash at the end; empty when no installation is known.
     """
 
     uid: int

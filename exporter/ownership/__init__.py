@@ -26,9 +26,9 @@ from exporter.model.ports import (
 )
 from exporter.ownership.bind import Covers, Stage, holds_all, meets
 from exporter.ownership.holders import Claim, Claims, claims_on, listed, own_listeners, worst_other
-from exporter.ownership.relation import instances
+from exporter.ownership.relation import Programs, instances
 
-__all__ = ["instances", "judge"]
+__all__ = ["Programs", "instances", "judge"]
 
 OWNERLESS_AFTER_SECONDS = 120.0
 """Ownerless sockets say nothing until the own listener was missing this long: a server that
@@ -57,13 +57,14 @@ def judge(
     ``facts`` needs the listeners of every port, and sockets of all states for the ports whose
     own listener is missing.
     """
+    programs = Programs(processes, identity)
     by_port: dict[int, list[Socket]] = defaultdict(list)
     for socket in facts.sockets:
         by_port[socket.port].append(socket)
     return tuple(
         _verdict(
             endpoint,
-            claims_on(endpoint, by_port[endpoint.port], facts, processes, identity),
+            claims_on(endpoint, by_port[endpoint.port], facts, programs, identity),
             evidence.get(endpoint.key, PortEvidence()),
         )
         for endpoint in endpoints

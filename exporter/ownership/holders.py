@@ -16,7 +16,13 @@ from exporter.model.ports import (
     SocketFacts,
 )
 from exporter.ownership.bind import Stage, stage
-from exporter.ownership.relation import instances, is_of_cluster, relation_of, relation_of_unknown
+from exporter.ownership.relation import (
+    Programs,
+    instances,
+    is_of_cluster,
+    relation_of,
+    relation_of_unknown,
+)
 
 _ORDER = {
     Relation.FOREIGN: 0,
@@ -58,11 +64,11 @@ def claims_on(
     endpoint: Endpoint,
     sockets: Sequence[Socket],
     facts: SocketFacts,
-    processes: Iterable[Process],
+    programs: Programs,
     identity: ClusterIdentity,
 ) -> Claims:
     """Find out for each socket on the endpoint's port who holds it."""
-    known = {p.id: p for p in processes}
+    known = {p.id: p for p in programs.like(endpoint.process)}
     known.update({p.id: p for s in sockets for p in facts.owners.get(s.inode, ())})
     running = instances(endpoint, known.values(), identity)
     reader = _Reader(endpoint, facts, identity, running)

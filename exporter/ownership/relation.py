@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from posixpath import basename, normpath
 from typing import Optional
 
@@ -20,6 +21,20 @@ _COMM_LENGTH = 15  # the kernel cuts a process' name there (TASK_COMM_LEN)
 _PROGRAMS = frozenset(
     ("om_monitor", "cm_agent", "cm_server", "cm_ctl", "gaussdb", "dssserver", "gs_ctl")
 )
+
+
+class Programs:
+    """The cluster's user's processes by the name of their program, for many endpoints."""
+
+    def __init__(self, processes: Iterable[Process], identity: ClusterIdentity) -> None:
+        self._by_name: dict[str, list[Process]] = defaultdict(list)
+        for process in processes:
+            if process.uid == identity.uid:
+                self._by_name[program(process)[:_COMM_LENGTH]].append(process)
+
+    def like(self, expected: str) -> Sequence[Process]:
+        """Return those whose program may be the expected one, a file name or a path."""
+        return self._by_name.get(basename(expected)[:_COMM_LENGTH], ())
 
 
 def instances(
@@ -85,7 +100,7 @@ def is_of_cluster(process: Process, identity: ClusterIdentity) -> bool:
 
 def program(process: Process) -> str:
     """Return the file name of the executable; the process' own name where it is hidden."""
-    return basename(_path(process.exe)) if process.exe else process.name
+    return _path(process.exe).rpartition("/")[2] if process.exe else process.name
 
 
 def _is_program(expected: str, process: Process) -> bool:
@@ -135,4 +150,4 @@ def _path(exe: str) -> str:
 
 
 def _below(exe: str, directories: Iterable[str]) -> bool:
-    return any(exe.startswith(normpath(directory) + "/") for directory in directories)
+    return any(exe.startswith(directory + "/") for directory in directories)

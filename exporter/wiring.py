@@ -1,0 +1,109 @@
+"""The ports' part of the composition root: from the host to one look at its ports."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+from exporter.config import Config, configured_endpoints
+from exporter.errors import SourceError
+from exporter.inspection import Clocks, PortInspector, ProcessReader, Sources, no_bind_failure
+from exporter.model.ports import ClusterIdentity, Endpoint, Process
+from exporter.options import Options
+from exporter.ownership.relation import is_of_cluster
+from exporter.sources import processes as host_processes
+from exporter.sources.cgroup import CgroupTree
+from exporter.sources.host import HostFacts
+from exporter.sources.names import Names, UserNames
+from exporter.sources.netns import ClusterNamespace, ClusterSockets
+from exporter.sources.owners import OwnerLookup
+from exporter.sources.procfs import Procfs
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What is watched: the endpoints, and whose they are; both may change between two looks."""
+
+    endpoints: Callable[[], tuple[Endpoint, ...]]
+    identity: Callable[[], ClusterIdentity]
+
+
+def configured(config: Config) -> Watched:
+    """Watch what the configuration alone says; raises SourceError for an unknown user."""
+    identity = _identity(config)
+    endpoints = configured_endpoints(config)
+    return Watched(lambda: endpoints, lambda: identity)
+
+
+def _identity(config: Config) -> ClusterIdentity:
+    installation = config.installation
+    try:
+        entry = pwd.getpwnam(installation.user) if installation.user else None
+    except KeyError:
+        raise SourceError(f"installation.user: no user {installation.user!r} here") from None
+    uid = os.geteuid() if entry is None else entry.pw_uid
+    home = installation.gausshome
+    app_dirs = () if home is None else (os.path.realpath(home),)
+    return ClusterIdentity(uid, installation.user or str(uid), home and str(home), app_dirs)
+
+
+@dataclass(frozen=True)
+class PortParts:
+    """What looks at processes and ports; not shared between two configurations."""
+
+    processes: ProcessReader
+    inspector: PortInspector
+
+
+class _Listed:
+    """The processes that a look listed, for everything else in the same look."""
+
+    def __init__(self, table: ProcessReader, identity: Callable[[], ClusterIdentity]) -> None:
+        self._table = table
+        self._identity = identity
+        self._of_cluster: tuple[Process, ...] = ()
+
+    def of_user(self, uid: int) -> Sequence[Process]:
+        """List the processes of this uid; each look begins with that."""
+        found = self._table.of_user(uid)
+        identity = self._identity()
+        self._of_cluster = tuple(p for p in found if is_of_cluster(p, identity))
+        return found
+
+    def of_cluster(self) -> Sequence[Process]:
+        """Return those of them that are programs of this cluster."""
+        return self._of_cluster
+
+
+def port_parts(
+    options: Options,
+    watched: Watched,
+    bind_failure_age: Callable[[int], Optional[float]] = no_bind_failure,
+) -> PortParts:
+    """Put together everything that one look at the ports needs; nothing is read yet."""
+    procfs = Procfs(options.procfs)
+    users = UserNames(options.rootfs, time.monotonic)
+    reader = host_processes.ProcessReader(procfs, users, _boot_time)
+    table = host_processes.ProcessTable(procfs, reader, time.monotonic)
+    listed = _Listed(table, watched.identity)
+    namespace = ClusterNamespace(procfs, listed.of_cluster)
+    sources = Sources(
+        sockets=ClusterSockets(procfs, namespace),
+        owners=OwnerLookup(procfs, reader, table, time.monotonic),
+        processes=listed,
+        names=Names(users, CgroupTree(options.sysfs, procfs, time.monotonic)),
+        host=HostFacts(procfs, namespace),
+    )
+    clocks = Clocks(time.monotonic, time.thread_time)
+    inspector = PortInspector(
+        watched.endpoints, watched.identity, sources, clocks, bind_failure_age
+    )
+    return PortParts(table, inspector)
+
+
+def _boot_time() -> float:
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
