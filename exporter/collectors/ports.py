@@ -20,6 +20,7 @@ from exporter.model.ports import (
 from exporter.ownership.risks import address_missing, duplicates
 
 SHOWN_HOLDERS = 8
+_REASONS = tuple((reason, reason.value) for reason in Reason)
 
 
 class PortsCollector:
@@ -103,11 +104,10 @@ def _flags(
 def _reasons(
     verdicts: Iterable[PortVerdict], of: Callable[[PortVerdict], Optional[Reason]]
 ) -> Iterator[Sample]:
-    return (
-        ((*_labels(verdict.endpoint), reason.value), of(verdict) is reason)
-        for verdict in verdicts
-        for reason in Reason
-    )
+    for verdict in verdicts:
+        labels, true = _labels(verdict.endpoint), of(verdict)
+        for reason, word in _REASONS:
+            yield (*labels, word), reason is true
 
 
 def _labels(endpoint: Endpoint) -> tuple[str, str, str]:
