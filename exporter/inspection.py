@@ -29,7 +29,7 @@ from exporter.model.ports import (
 )
 from exporter.ownership import judge
 
-ALL_STATES_CHEAP_SECONDS = 0.02
+ALL_STATES_CHEAP_SECONDS = 0.03
 ALL_STATES_SHARE = 50
 ALL_STATES_LONGEST_WAIT_SECONDS = 5.0
 
