@@ -139,6 +139,11 @@ class Lab:
         os.close(self._lock)
         self._lock = None
 
+    def reap(self) -> None:
+        """Collect the om_monitors that have ended, so that none stays a zombie."""
+        for monitor in self._monitors:
+            monitor.poll()
+
     def node(self, node_id: int) -> NodePlan:
         """Return the plan of one node."""
         return self.plan.node(node_id)
@@ -174,8 +179,9 @@ class Lab:
         )
 
     def query(self, node_id: int) -> str:
-        """Return what `cm_ctl query -Cvipdw` prints on a node."""
-        return self.cm_ctl(node_id, "query", "-Cvipdw").stdout
+        """Return what `cm_ctl query -Cvipdw` prints; it leaves no trace in the node's logs."""
+        private = {**self.environment(node_id), "GAUSSLOG": str(self.node(node_id).faults)}
+        return self.cm_ctl(node_id, "query", "-Cvipdw", environment=private).stdout
 
     def await_query(self, node_id: int, text: str, seconds: float = 30) -> str:
         """Wait until that query prints a text; return all that it printed."""
@@ -206,9 +212,10 @@ class Lab:
     ) -> Occupier:
         """Let a stranger take a port of a node; `how` is a word of `occupiers.HOWS`.
 
-        `user` (root only) is whose process it is. A listener with an `answer` talks: `close`, or
-        what it greets with; without one it accepts and says nothing.
+        `user` (root only) is whose process it is, `cluster` the cluster's own. A listener with an
+        `answer` talks: `close`, or what it greets with; without one it says nothing.
         """
+        user = self.account.pw_name if user == "cluster" else user
         where = (node_id, self.node(node_id).address, self.place.prefix(node_id))
         return self._occupiers.take(where, port, how, name=name, user=user, answer=answer)
 
@@ -268,8 +275,11 @@ def _uid_of_root_lab() -> int:
 
 
 def _take_lock(root: Path) -> int:
-    lock = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    """Lock before the name is there: a sweeper must never see it unlocked."""
+    draft = root / f"{LOCK}.new"
+    lock = os.open(draft, os.O_RDWR | os.O_CREAT, 0o644)
     fcntl.flock(lock, fcntl.LOCK_EX)
+    draft.rename(root / LOCK)
     return lock
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+_SETTLED_SECONDS = 5.0
+_OTHERS_WAIT_SECONDS = 6.0  # the installed primary has the first right
 HEARTBEAT_SECONDS = 6.0  # instance_heartbeat_timeout of cm_server.conf
 
 
@@ -43,7 +45,7 @@ def cluster_state(reports: Sequence[Report]) -> str:
 def orders(reports: Mapping[int, Report], static_primary: int, waited: float) -> dict[int, str]:
     """Return the role that each node's datanode must take; only nodes that must change.
 
-    `waited` is how long there has been no primary, less than zero while it must not be chosen yet.
+    `waited` is how long a primary has been missing beyond the arbitration delay, in seconds.
     """
     primaries = [node for node, report in reports.items() if report.role == "Primary"]
     changes = {n: "Standby" for n, report in reports.items() if report.role == "Pending"}
@@ -51,20 +53,38 @@ def orders(reports: Mapping[int, Report], static_primary: int, waited: float) ->
         kept = static_primary if static_primary in primaries else min(primaries)
         return {**changes, **{n: "Standby" for n in primaries if n != kept}}
     ready = [n for n, r in reports.items() if (r.role, r.state) == ("Standby", "Normal")]
-    if waited < 0 or not ready:
-        return changes
-    return {**changes, (static_primary if static_primary in ready else min(ready)): "Primary"}
+    if static_primary in ready:
+        ready, patience = [static_primary], 0.0
+    else:
+        patience = _OTHERS_WAIT_SECONDS
+    return {**changes, min(ready): "Primary"} if ready and waited >= patience else changes
 
 
-def elect(own: int, peers: Mapping[int, str], total: int, role: str) -> str:
-    """Return the role that this cm_server should have; `peers` are those that answer, with theirs.
+@dataclass(frozen=True)
+class Candidate:
+    """A cm_server in an election; seconds that it is up, and the role that it has."""
+
+    node_id: int
+    up: float
+    role: str
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """Who comes first: whoever has not just been started, then the lowest id."""
+        return self.up < _SETTLED_SECONDS, self.node_id
+
+
+def elect(own: Candidate, peers: Sequence[Candidate], total: int) -> str:
+    """Return the role that this cm_server should have; `peers` are those that answer.
 
     DCC wants a majority of three and more; of two, one goes on alone, as the recordings show.
     """
     quorum = 1 if total < 3 else total // 2 + 1
     if len(peers) + 1 < quorum:
         return "Standby"
-    leaders = [node for node, theirs in peers.items() if theirs == "Primary"]
+    leaders = [peer for peer in peers if peer.role == "Primary"]
     if leaders:
-        return "Primary" if role == "Primary" and own < min(leaders) else "Standby"
-    return "Primary" if role == "Primary" or own < min(peers, default=own + 1) else "Standby"
+        first = own.node_id < min(peer.node_id for peer in leaders)
+        return "Primary" if own.role == "Primary" and first else "Standby"
+    first = all(own.rank < peer.rank for peer in peers)
+    return "Primary" if own.role == "Primary" or first else "Standby"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -192,9 +193,12 @@ class CmAgent:
         self.say("LOG", text, START_AND_STOP)
 
     def _running(self, program: str, path: Path, thread: str) -> bool:
-        data = program == "gaussdb"
-        if procs.datanodes(self.node) if data else procs.find(self.node, program):
-            return True
+        """Look twice, as the two records tell: a dying process loses its name before its ports."""
+        for pause in (0.05, 0.0):
+            data = program == "gaussdb"
+            if procs.datanodes(self.node) if data else procs.find(self.node, program):
+                return True
+            time.sleep(pause)
         text = f"process ({program}) is not running, path is {path}, haveFound is 0"
         self.say("LOG", text, thread)
         self.say("LOG", text, thread)
@@ -281,4 +285,6 @@ def main(plan: LabPlan, node: NodePlan, arguments: list[str]) -> int:
     """Run cm_agent; it takes no arguments."""
     del arguments
     os.umask(0o077)
+    sys.stdout.write(f"[cm_agent]: {plan.server_list()}\n")
+    sys.stdout.flush()
     return CmAgent(plan, node).run()

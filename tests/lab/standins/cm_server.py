@@ -14,12 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.standins import arbitration, ports, wire
-from tests.lab.standins.arbitration import Report
+from tests.lab.standins.arbitration import Candidate, Report
 from tests.lab.standins.logfile import CmLog, size_limit
 from tests.lab.standins.plan import LabPlan, NodePlan
 
 ROLE_ONLY = "cm_ctl/role"  # cm_ctl asking for a cm_server's role, whichever it is
 _PEER_SECONDS = 0.5
+_START_SECONDS = 5.0  # it listens, but answers nobody, until it knows its role
+
+
+_EVENTS = {
+    "Standby": "NOTIFY_STANDBY] [Instance: {0}] [Details: send notify standby to instance({0})",
+    "Primary": "FAILOVER] [Instance: {0}] [Details: Failover message has sent to instance {0},"
+    " term 3, sendFailoverTimes is 0.",
+}
 
 
 @dataclass
@@ -44,6 +52,8 @@ class CmServer:
         self._events = CmLog(node.log_dir("cm_server"), "key_event", limit)
         self._state = _State()
         self._disk_lock: int | None = None
+        self._began = time.monotonic()
+        self._decided = threading.Event()
 
     def run(self) -> int:
         """Serve until killed; return the exit code when a port or a fault forbids it."""
@@ -53,6 +63,7 @@ class CmServer:
             return 1
         self._write_files()
         threading.Thread(target=self._elect_for_ever, daemon=True).start()
+        self._decided.wait(_START_SECONDS)
         self._say("LOG", f"Add listen socket [fd={listener.fileno()}] OK , events[001]")
         while True:
             connection, _ = listener.accept()
@@ -62,7 +73,7 @@ class CmServer:
         self._log.write(level, text, thread=thread)
 
     def _begin(self) -> None:
-        sys.stdout.write(f"[cm_server]: {_server_list(self._plan)}\n")
+        sys.stdout.write(f"[cm_server]: {self._plan.server_list()}\n")
         sys.stdout.flush()
         self._say("LOG", f"ddbType is {2 if self._plan.pooled else 1}.")
         self._say("WARNING", "delay_arbitrate_timeout is 0.")
@@ -106,37 +117,47 @@ class CmServer:
         while True:
             connection, _ = listener.accept()
             with contextlib.suppress(OSError):
-                wire.Conversation(connection).send(self._state.role)
+                wire.Conversation(connection).send(asdict(self._candidate()))
             connection.close()
 
     def _elect_for_ever(self) -> None:
         wanted, since = self._state.role, time.monotonic()
         while True:
+            self._tell_pause()
             choice = self._choose()
             if choice != wanted:
                 wanted, since = choice, time.monotonic()
             waited = time.monotonic() - since >= self._plan.election_seconds
             if wanted != self._state.role and (wanted == "Standby" or waited):
                 self._become(wanted)
+            if waited:
+                self._decided.set()
             time.sleep(0.2)
+
+    def _tell_pause(self, thread: str = "MAIN") -> None:
+        if (self._node.bin / "cluster_manual_pause").exists():
+            self._say("LOG", "The cluster has been paused.", thread)
 
     def _choose(self) -> str:
         if self._plan.pooled:
             return "Primary" if self._locks_disk() else "Standby"
         others = [node for node in self._plan.nodes if node != self._node]
-        answers = {node.node_id: self._ask_peer(node) for node in others}
-        peers = {number: role for number, role in answers.items() if role is not None}
-        own = self._node.node_id
-        return arbitration.elect(own, peers, len(self._plan.nodes), self._state.role)
+        answers = [self._ask_peer(node) for node in others]
+        peers = [peer for peer in answers if peer is not None]
+        return arbitration.elect(self._candidate(), peers, len(self._plan.nodes))
 
-    def _ask_peer(self, node: NodePlan) -> str | None:
+    def _candidate(self) -> Candidate:
+        up = time.monotonic() - self._began
+        return Candidate(self._node.node_id, up, self._state.role)
+
+    def _ask_peer(self, node: NodePlan) -> Candidate | None:
         target = (node.address, node.cm_port + 1)
         source = (self._node.address, 0)
         try:
             connection = socket.create_connection(target, _PEER_SECONDS, source_address=source)
             with connection:
-                return str(wire.Conversation(connection).receive())
-        except (OSError, ValueError):  # nobody, or a stranger's words
+                return Candidate(**wire.Conversation(connection).receive())
+        except (OSError, TypeError, ValueError):  # nobody, or a stranger's words
             return None
 
     def _locks_disk(self) -> bool:
@@ -185,21 +206,18 @@ class CmServer:
 
     def _hear(self, node_id: int, report: Report) -> str | None:
         """Take one agent's report; return the role that its datanode must take, if another."""
+        self._tell_pause("AGENT_WORKER")
         with self._state.lock:
             self._state.reports[node_id] = (report, time.monotonic())
-            current = self._seen()
-            changes = arbitration.orders(current, self._plan.nodes[0].node_id, self._waited())
+            changes = arbitration.orders(self._seen(), self._plan.nodes[0].node_id, self._waited())
         order = changes.get(node_id)
-        if order == "Primary":
-            self._announce(node_id)
+        if order is not None:
+            self._announce(node_id, order)
         return order
 
-    def _announce(self, node_id: int) -> None:
+    def _announce(self, node_id: int, order: str) -> None:
         number = self._plan.node(node_id).dn_id
-        text = (
-            f"[KeyEvent: KEY_EVENT_FAILOVER] [Instance: {number}] [Details: Failover message has"
-            f" sent to instance {number}, term 3, sendFailoverTimes is 0.]"
-        )
+        text = f"[KeyEvent: KEY_EVENT_{_EVENTS[order].format(number)}]"
         self._say("LOG", text, "AGENT_WORKER")
         self._events.event(text, thread="AGENT_WORKER")
 
@@ -234,14 +252,6 @@ class CmServer:
             "balanced": current[static_primary].role == "Primary",
             "reports": {str(number): asdict(report) for number, report in current.items()},
         }
-
-
-def _server_list(plan: LabPlan) -> str:
-    servers = "".join(
-        f"[{index} node:{node.node_id}, cmserverId:{node.node_id}, cmServerIndex:{index}], "
-        for index, node in enumerate(plan.nodes)
-    )
-    return f"cmserverNum is {len(plan.nodes)}, and cmserver info is {servers}."
 
 
 def _could_not_bind(family: str, port: int) -> str:

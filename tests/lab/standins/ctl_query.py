@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.lab.standins import tables, wire
 from tests.lab.standins.cm_server import ROLE_ONLY
+from tests.lab.standins.ctl_base import Ctl
 from tests.lab.standins.plan import NodePlan
 from tests.lab.standins.tables import Datanode, Flags, Resource, Server, View
-
-if TYPE_CHECKING:
-    from tests.lab.standins.cm_ctl import Ctl
 
 NO_PRIMARY = (
     "can't connect to cm_server.\n"
@@ -26,12 +24,17 @@ def query(ctl: Ctl) -> int:
     options = ctl.command.options
     output = options.get("l")
     if output is None:
-        return _query(ctl, sys.stdout.write)
-    with Path(output).open("w", encoding="utf-8") as file:
-        return _query(ctl, file.write)
+        found = print_query(ctl, ctl.write)
+    else:
+        with Path(output).open("w", encoding="utf-8") as file:
+            found = print_query(ctl, file.write)
+    if not found:
+        ctl.tell("ERROR", NO_PRIMARY)
+    return 0 if found else 255
 
 
-def _query(ctl: Ctl, write: Any) -> int:  # noqa: ANN401  # TextIO.write of stdout or a file
+def print_query(ctl: Ctl, write: Callable[[str], object]) -> bool:
+    """Print the tables; False when there is no primary to tell more than the first."""
     flags = Flags(frozenset(ctl.command.options))
     servers = []
     if "v" in flags and not ({"S", "s"} & flags.letters):
@@ -41,16 +44,15 @@ def _query(ctl: Ctl, write: Any) -> int:  # noqa: ANN401  # TextIO.write of stdo
             ctl.record("DEBUG1", "query_kerberos: MPPDB_KRB5_FILE_PATH get fail.")
     elif "s" in flags:
         write("\n")
-    view = ask_primary(ctl)
+    leaders = [server.node_id for server in servers if server.state == "Primary"]
+    view = ask_primary(ctl, leaders if "C" in flags and servers else None)
     if view is None:
-        sys.stdout.flush()
-        ctl.tell("ERROR", NO_PRIMARY)
-        return 255
+        return False
     if not ctl.plan.pooled:
         ctl.record("DEBUG1", "[InitResStat] no custom resource config.")
     write(_rest(view, servers, flags))
     _record_abnormal(ctl, view)
-    return 0
+    return True
 
 
 def _rest(view: View, servers: list[Server], flags: Flags) -> str:
@@ -69,21 +71,23 @@ def _rest(view: View, servers: list[Server], flags: Flags) -> str:
 
 
 def _servers(ctl: Ctl, flags: Flags) -> list[Server]:
-    return [_server(ctl, node, flags) for node in ctl.plan.nodes]
+    servers = [_server(ctl, node) for node in ctl.plan.nodes]
+    for server in servers:
+        if server.abnormal:
+            place = f"node={server.node_id} nodeName={server.node_name} ip={server.ip}"
+            path = server.path if "d" in flags else ""
+            what = f"instanceId={server.node_id} DataPath={path} state={server.state}"
+            ctl.record("DEBUG1", f"CMServer State: {place} {what}")
+    return servers
 
 
-def _server(ctl: Ctl, node: NodePlan, flags: Flags) -> Server:
-    path = f"{node.cm_dir}/cm_server"
+def _server(ctl: Ctl, node: NodePlan) -> Server:
     state = _ask_role(ctl, node) or "Down"
     if state == "Down":
         ctl.record(
             "DEBUG1", f"can't connect to cm_server node {node.node_id} node_name {node.name}"
         )
-        shown = path if "d" in flags else ""
-        place = f"node={node.node_id} nodeName={node.name} ip={node.address}"
-        text = f"CMServer State: {place} instanceId={node.node_id} DataPath={shown} state={state}"
-        ctl.record("DEBUG1", text)
-    return Server(node.node_id, node.name, node.address, path, state)
+    return Server(node.node_id, node.name, node.address, f"{node.cm_dir}/cm_server", state)
 
 
 def _ask_role(ctl: Ctl, node: NodePlan) -> str | None:
@@ -99,9 +103,14 @@ def _ask_role(ctl: Ctl, node: NodePlan) -> str | None:
         talk.close()
 
 
-def ask_primary(ctl: Ctl) -> View | None:
-    """Return the primary's view of the cluster, or None when none answers."""
+def ask_primary(ctl: Ctl, known: list[int] | None = None) -> View | None:
+    """Return the primary's view of the cluster, or None when none answers.
+
+    All cm_servers are tried in turn, unless their roles are known already.
+    """
     for node in ctl.plan.nodes:
+        if known is not None and node.node_id not in known:
+            continue
         talk = _connect(ctl, node, "cm_ctl")
         if talk is not None:
             talk.connection.settimeout(ctl.command.number("t", 60))

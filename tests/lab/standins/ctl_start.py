@@ -8,13 +8,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from tests.lab.standins import ctl_query, procs
+from tests.lab.standins.ctl_base import Ctl, parse
 from tests.lab.standins.plan import NodePlan
-
-if TYPE_CHECKING:
-    from tests.lab.standins.cm_ctl import Ctl
 
 _STATES = {"Starting": 0, "Normal": 2, "Unavailable": 3, "Degraded": 4, "Unknown": 5}
 _HINT = (
@@ -41,7 +38,19 @@ def start(ctl: Ctl) -> int:
         ctl.tell("LOG", "start cluster successfully.")
     else:
         ctl.tell("ERROR", f"start cluster failed in ({limit})s!\n\n{_HINT}")
+        _append_query(ctl)
     return 0
+
+
+def _append_query(ctl: Ctl) -> None:
+    """Run `cm_ctl query -Cvdip` with its output in the own log, as a failed start does."""
+    child = Ctl(ctl.plan, ctl.node, parse(("query", "-Cvdip")))
+    printed: list[str] = []
+    child.write = printed.append
+    child.record("DEBUG1", f'ip: "{ctl.node.address}", cmd: "{child.command}". ')
+    if not ctl_query.print_query(child, printed.append):
+        printed.append(f"cm_ctl: {ctl_query.NO_PRIMARY}\n")
+    child.raw("".join(printed))
 
 
 def _start_node(ctl: Ctl) -> int:

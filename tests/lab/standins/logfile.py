@@ -32,6 +32,10 @@ class CmLog:
         """Append one record as in key_event files: a thread, no level."""
         self._append(f"{stamp()} tid={threading.get_native_id()} {thread}: {text}\n")
 
+    def raw(self, text: str) -> None:
+        """Append a text as it is."""
+        self._append(text)
+
     def current(self) -> Path:
         """Return the file being written, made when there is none."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)

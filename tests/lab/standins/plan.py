@@ -134,6 +134,14 @@ class LabPlan:
         """What all nodes of a shared-disk cluster can lock."""
         return Path(self.root, "shared_disk")
 
+    def server_list(self) -> str:
+        """Return the cm_servers as the programs print them when they start."""
+        servers = "".join(
+            f"[{index} node:{node.node_id}, cmserverId:{node.node_id}, cmServerIndex:{index}], "
+            for index, node in enumerate(self.nodes)
+        )
+        return f"cmserverNum is {len(self.nodes)}, and cmserver info is {servers}."
+
     def node(self, node_id: int) -> NodePlan:
         """Return the node with that id, or raise KeyError."""
         for node in self.nodes:
