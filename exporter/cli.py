@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable, Optional
 
-from exporter import __version__, app, logsetup
+from exporter import __version__, app, discovering, logsetup
 from exporter.config import Config
 from exporter.errors import ConfigError, OutputError, UsageError
 from exporter.flags import FLAGS, Flag, Values, nearest, options_of, parse, split_command
@@ -45,6 +45,18 @@ COMMANDS: tuple[Command, ...] = (
         "once",
         "Write one page to stdout; exit status 1 when a collector failed.",
         lambda options, config, _: app.once(options, config),
+    ),
+    Command(
+        "discover",
+        "Tell what was found of the installation, and from where; 1 when a fact is missing.",
+        discovering.discover,
+        discovering.DISCOVER_FLAGS,
+    ),
+    Command(
+        "targets",
+        "Write scrape targets for all nodes of the cluster, from its static config.",
+        discovering.targets,
+        discovering.TARGETS_FLAGS,
     ),
 )
 

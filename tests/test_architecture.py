@@ -18,10 +18,13 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": {"model", "metrics"},
     "parsers": {"model", "errors", "parsers"},
     "endpoints": {"model"},
+    "members": {"model"},
     "ownership": {"model"},
     "diagnosis": {"model"},
     "sources": {"model", "errors", "parsers", "sources"},
     "poller": {"model", "errors"},
+    "discovery": {"model"},
+    "reports": {"model", "members"},
     "inspection": {"model", "errors", "ownership"},
     "collectors": {
         "model",
@@ -29,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
         "metrics",
         "ownership",
         "inspection",
+        "members",
         "poller",
         "collectors",
     },
@@ -45,10 +49,20 @@ ALLOWED: dict[str, set[str]] = {
     "flags": {"errors", "options"},
     "settings": {"config", "errors", "options"},
 }
-COMPOSITION_ROOT = {"app", "wiring", "cli", "__main__", "__init__"}
+COMPOSITION_ROOT = {"app", "wiring", "discovering", "cli", "__main__", "__init__"}
 # Where the host is touched: files, processes, sockets, commands, the environment, the clock.
 HOST_MODULES = {"subprocess", "socket", "psutil", "os", "shutil", "fcntl", "pathlib", "io"}
-PURE = {"model", "errors", "metrics", "parsers", "endpoints", "ownership", "diagnosis"}
+PURE = {
+    "model",
+    "errors",
+    "metrics",
+    "parsers",
+    "endpoints",
+    "members",
+    "ownership",
+    "diagnosis",
+    "reports",
+}
 
 
 def _modules() -> list[Path]:

@@ -40,3 +40,8 @@ WEB_REFUSALS = Metric(
     kind=Kind.COUNTER,
     values={"reason": values_of(Refusal)},
 )
+DISCOVERY_SUCCESS = Metric(
+    "opengauss_exporter_discovery_success",
+    "1 if everything that the installation's files should tell could be read and understood; 0"
+    " leaves the last good facts in force, and the log tells what failed.",
+)

@@ -24,3 +24,27 @@ PROCESS_START_TIME = Metric(
     ("component", "instance_id"),
     group="Node",
 )
+CLUSTER_MEMBER = Metric(
+    "opengauss_cluster_member",
+    "Every instance of the cluster, on whatever node, always 1 (cluster_static_config).",
+    ("node_id", "node_name", "component", "instance_id"),
+    values={"component": ("cm_server", "cm_agent", "datanode", "etcd")},
+    group="Node",
+)
+MARKER_PRESENT = Metric(
+    "opengauss_marker_present",
+    "1 if the file by which a stop or a pause is requested is in $GAUSSHOME/bin; for"
+    " instance_manual_start with the instance's number.",
+    ("marker", "instance_id"),
+    values={
+        "marker": ("cluster_manual_start", "cluster_manual_pause", "instance_manual_start"),
+    },
+    group="Node",
+)
+MARKER_MTIME = Metric(
+    "opengauss_marker_mtime_seconds",
+    "When the marker was written, since the epoch; absent while there is none.",
+    ("marker", "instance_id"),
+    values=MARKER_PRESENT.values,
+    group="Node",
+)

@@ -1,0 +1,59 @@
+"""The installation's collectors: the cluster's members, stop markers, and how discovery went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Callable
+
+from exporter.members import local_instances, members
+from exporter.metrics import exporter, node
+from exporter.metrics.base import Family
+from exporter.model.installation import Installation
+from exporter.model.logs import StopMarker
+
+_NODE_MARKERS = ("cluster_manual_start", "cluster_manual_pause")
+_INSTANCE_MARKER = "instance_manual_start"
+
+
+class InstallationCollector:
+    """Shows who belongs to the cluster, and whether everything was found that should be."""
+
+    name = "installation"
+
+    def __init__(self, installation: Callable[[], Installation]) -> None:
+        self._installation = installation
+
+    def collect(self) -> Iterator[Family]:
+        """Build the families from what is known now."""
+        found = self._installation()
+        yield exporter.DISCOVERY_SUCCESS.single(not found.problems)
+        yield node.CLUSTER_MEMBER.family((member, 1) for member in members(found.static))
+
+
+class MarkersCollector:
+    """Shows the files by which a stop or a pause is requested; ``read`` lists them."""
+
+    name = "markers"
+
+    def __init__(
+        self,
+        installation: Callable[[], Installation],
+        read: Callable[[str], tuple[StopMarker, ...]],
+    ) -> None:
+        self._installation = installation
+        self._read = read
+
+    def collect(self) -> Iterator[Family]:
+        """Look for the markers; raises SourceError when their directory cannot be listed."""
+        found = self._installation()
+        return marker_families(self._read(found.gausshome), local_instances(found))
+
+
+def marker_families(markers: Iterable[StopMarker], instances: Iterable[str]) -> Iterator[Family]:
+    """Show 0 for every marker that could be there, and the time of those that are."""
+    known = [(word, "") for word in _NODE_MARKERS]
+    known += [(_INSTANCE_MARKER, instance) for instance in instances]
+    present = {(each.marker, each.instance_id): each.mtime for each in markers}
+    every = dict.fromkeys([*known, *present])
+    yield node.MARKER_PRESENT.family((key, key in present) for key in every)
+    yield node.MARKER_MTIME.family(present.items())

@@ -1,0 +1,128 @@
+"""The installation's part of the composition root, and the two commands that show it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from typing import Callable
+
+from exporter.config import Config, merge_endpoints
+from exporter.discovery import Discovery
+from exporter.endpoints import discovered_endpoints
+from exporter.errors import UsageError
+from exporter.flags import Flag, Values, one_of
+from exporter.model.installation import Installation, InstallationHints
+from exporter.model.logs import StopMarker
+from exporter.model.ports import ClusterIdentity, Endpoint
+from exporter.options import Options
+from exporter.output import write_out
+from exporter.reports import discover as discover_report
+from exporter.reports import targets as targets_report
+from exporter.sources.accounts import Accounts, own_user
+from exporter.sources.cluster_processes import ClusterProcesses
+from exporter.sources.command import Runner
+from exporter.sources.environment_search import EnvironmentSearch
+from exporter.sources.host_files import HostFiles, WatchedFiles
+from exporter.sources.installation import NO_UID, Defaults, InstallationReader
+from exporter.sources.markers import read_identity, read_markers
+from exporter.sources.shell_environment import ShellEnvironment
+
+_MAX_PORT = 65535
+
+
+@dataclass(frozen=True)
+class InstallationParts:
+    """What knows the installation; ``discovery`` is a service to start and to stop."""
+
+    discovery: Discovery
+    files: HostFiles
+
+    def identity(self) -> ClusterIdentity:
+        """Tell what makes a process one of this cluster's, pid files as they are now."""
+        return read_identity(self.files, self.discovery.installation())
+
+    def markers(self, gausshome: str) -> tuple[StopMarker, ...]:
+        """List the stop markers as they are now; raises SourceError."""
+        return read_markers(self.files, gausshome)
+
+
+def installation_parts(options: Options, config: Config, host_name: str) -> InstallationParts:
+    """Put together what knows the installation; nothing is read yet."""
+    runner = Runner()
+    refresh, nothing = _reader(options, config, host_name, runner)
+    derive = _derive(config)
+    return InstallationParts(
+        Discovery(refresh, derive, nothing, runner.stop), HostFiles(options.rootfs)
+    )
+
+
+def _reader(
+    options: Options, config: Config, host_name: str, runner: Runner
+) -> tuple[Callable[[], Installation], Installation]:
+    hints = InstallationHints(**asdict(config.installation))
+    files, own = WatchedFiles(options.rootfs), own_user()
+    shell = ShellEnvironment(runner.run) if files.is_own_root else None
+    search = EnvironmentSearch(files, ClusterProcesses(options.procfs), shell, os.environ)
+    defaults = Defaults(own.name, host_name)
+    reader = InstallationReader(hints, defaults, files, search, Accounts(files, own).find)
+    name = hints.node_name or host_name
+    return reader.refresh, Installation(hints.user or own.name, NO_UID, name)
+
+
+def _derive(config: Config) -> Callable[[Installation], tuple[Endpoint, ...]]:
+    return lambda found: merge_endpoints(discovered_endpoints(found), config.endpoints)
+
+
+def _port(text: str) -> int:
+    """Read a TCP port; raises ValueError."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MAX_PORT):
+        raise ValueError(f"{text!r} is not a port from 1 to {_MAX_PORT}")
+    return int(text)
+
+
+DISCOVER_FLAGS = (Flag("format", "text or json.", "FORMAT", one_of("text", "json"), "text"),)
+TARGETS_FLAGS = (
+    Flag(
+        "format",
+        "file_sd: a file for file_sd_configs; scrape-config: a part of prometheus.yml.",
+        "FORMAT",
+        one_of("file_sd", "scrape-config"),
+        "file_sd",
+    ),
+    Flag("cluster", "The cluster's name; without it GS_CLUSTER_NAME.", "NAME"),
+    Flag("exporter-port", "The exporters' port; without it this one's own.", "PORT", _port),
+)
+
+
+def discover(options: Options, config: Config, values: Values) -> int:
+    """Write what was found of the installation; 1 when something that must be there was not."""
+    refresh, _ = _reader(options, config, platform.node(), Runner())
+    found = refresh()
+    endpoints = _derive(config)(found)
+    as_json = values["format"] == "json"
+    write = discover_report.as_json if as_json else discover_report.as_text
+    write_out(write(found, endpoints).encode("utf-8", "replace"), sys.stdout.buffer)
+    return int(bool(found.problems))
+
+
+def targets(options: Options, config: Config, values: Values) -> int:
+    """Write the scrape targets of all nodes; 1 without a static config to take them from."""
+    port = values["exporter-port"] or min(options.listen_ports, default=0)
+    if not port:
+        raise UsageError("the exporters' port is the kernel's choice; give --exporter-port")
+    refresh, _ = _reader(options, config, platform.node(), Runner())
+    found = refresh()
+    if found.static is None:
+        told = "\n".join(finding.detail for finding in found.problems)
+        sys.stderr.write(f"no cluster_static_config could be read\n{told}\n")
+        return 1
+    cluster = values["cluster"] or found.cluster_name
+    if not cluster:
+        sys.stderr.write("the cluster's name is not known: give it with --cluster\n")
+    as_config = values["format"] == "scrape-config"
+    write = targets_report.scrape_config if as_config else targets_report.file_sd
+    text = write(found.static, port, cluster)
+    write_out(text.encode("utf-8", "replace"), sys.stdout.buffer)
+    return os.EX_OK

@@ -1,0 +1,1 @@
+"""What the commands tell, as text and as JSON. Pure."""
