@@ -1,0 +1,202 @@
+"""The commands and the parts that know the installation, on made clusters."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.cli import main
+from exporter.config import Config, EndpointConfig
+from exporter.config import Installation as Configured
+from exporter.discovering import InstallationParts, installation_parts
+from exporter.endpoints import discovered_endpoints
+from exporter.options import Options
+from exporter.ownership.bind import holds_all
+from exporter.sources.sock_diag import SockDiag
+from tests.lab.cluster import Lab
+from tests.lab.standins.plan import NodePlan
+
+CapSys = pytest.CaptureFixture[str]
+
+
+def _lab(tmp_path_factory: pytest.TempPathFactory, style: str) -> Lab:
+    """Make the trees of a cluster; nothing runs."""
+    directory = tmp_path_factory.mktemp("lab")
+    for each in (directory, *directory.parents):
+        if each.stat().st_uid == os.geteuid() and not each.stat().st_mode & 0o005:
+            each.chmod(each.stat().st_mode | 0o055)  # the cluster's user must get there
+    lab = Lab(nodes=2, style=style, directory=directory)
+    lab.prepare()
+    return lab
+
+
+@pytest.fixture(scope="module", params=["dcc", "shared_disk"])
+def trees(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lab]:
+    """The trees of a stopped cluster, once with each store."""
+    lab = _lab(tmp_path_factory, request.param)
+    yield lab
+    lab.stop()
+
+
+def _config(lab: Lab, directory: Path, node: NodePlan) -> list[str]:
+    file = directory / "exporter.yml"
+    installation = {"user": lab.account.pw_name, "env_file": str(node.env_file)}
+    file.write_text(json.dumps({"installation": installation}))
+    return [f"--config.file={file}"]
+
+
+def _ports(lab: Lab, node: NodePlan) -> dict[str, int]:
+    c, p = node.cm_port, node.db_port
+    ports = {"cm_server": c, "cm_server_ha": c + 1, "datanode": p, "datanode_ha": p + 1}
+    ports["cm_agent"] = lab.plan.nodes[0].cm_port + 2  # that of the first cm_server, everywhere
+    pooled = {"dss": p + 10, "dms": p + 20}
+    return {**ports, **(pooled if lab.plan.pooled else {"datanode_heartbeat": p + 5})}
+
+
+@pytest.mark.parametrize("node_id", [1, 2])
+def test_discover_tells_the_whole_installation(
+    trees: Lab, node_id: int, tmp_path: Path, capsys: CapSys
+) -> None:
+    """A stopped cluster is found by its environment file, every port as its programs bind it."""
+    node = trees.node(node_id)
+    status = main(["discover", "--format=json", *_config(trees, tmp_path, node)])
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert status == 0, document["findings"]
+    assert document["complete"]
+    assert document["node"] == {"id": node_id, "name": node.name}
+    assert document["cluster"]["name"] == trees.plan.cluster_name
+    assert document["environment"]["GAUSSHOME"] == str(node.gausshome)
+    assert document["environment"]["GAUSSLOG"] == str(node.gausslog)
+    assert document["resource_pooling"] is trees.plan.pooled
+    found = {each["endpoint"]: each for each in document["endpoints"]}
+    assert {word: each["port"] for word, each in found.items()} == _ports(trees, node)
+    assert found["cm_server_ha"]["binds"] is not trees.plan.pooled
+    assert found["datanode"]["precheck"] is not trees.plan.pooled
+    assert found["cm_agent"]["addresses"] == [node.address]
+
+
+def test_discover_in_words_names_what_is_missing(
+    trees: Lab, tmp_path: Path, capsys: CapSys
+) -> None:
+    """A file that went away is told first, and the exit status tells that something failed."""
+    node = trees.node(1)
+    file = node.data / "postgresql.conf"
+    file.rename(file.with_suffix(".away"))
+    try:
+        status = main(["discover", *_config(trees, tmp_path, node)])
+    finally:
+        file.with_suffix(".away").rename(file)
+    out = capsys.readouterr().out
+    assert status == 1
+    assert out.startswith("Installation: 1 of the facts could not be read\n")
+    assert f"MISSING  postgresql_conf_6001  {file}" in " ".join(out.split("\n")).replace(
+        "   ", "  "
+    )
+
+
+def test_targets_are_all_nodes(trees: Lab, tmp_path: Path, capsys: CapSys) -> None:
+    """With the port that this exporter has, and the cluster's own name."""
+    config = _config(trees, tmp_path, trees.node(1))
+    assert main(["targets", "--web.listen-address=:19999", *config]) == 0
+    addresses = [node.address for node in trees.plan.nodes]
+    assert json.loads(capsys.readouterr().out) == [
+        {
+            "targets": [f"{address}:19999" for address in addresses],
+            "labels": {"cluster": trees.plan.cluster_name},
+        }
+    ]
+
+
+def test_targets_take_the_operators_words(trees: Lab, tmp_path: Path, capsys: CapSys) -> None:
+    """Name, port and form can be chosen."""
+    words = ["--cluster=prod: 1", "--exporter-port=9000", "--format=scrape-config"]
+    assert main(["targets", *words, *_config(trees, tmp_path, trees.node(1))]) == 0
+    out = capsys.readouterr().out
+    assert f'- "{trees.node(1).address}:9000"\n' in out
+    assert out.endswith('        labels:\n          cluster: "prod: 1"\n')
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "x", "-1"])
+def test_an_impossible_port_is_refused(port: str, capsys: CapSys) -> None:
+    """Wrong usage ends with 64."""
+    assert main(["targets", f"--exporter-port={port}"]) == os.EX_USAGE
+    assert "is not a port from 1 to 65535" in capsys.readouterr().err
+    assert main(["targets", "--web.listen-address=:0"]) == os.EX_USAGE
+    assert "give --exporter-port" in capsys.readouterr().err
+
+
+def test_without_a_static_config_there_are_no_targets(tmp_path: Path, capsys: CapSys) -> None:
+    """The reason is on stderr, nothing on stdout, and the exit status tells it."""
+    file = tmp_path / "exporter.yml"
+    file.write_text(json.dumps({"installation": {"gausshome": "/nowhere/app"}}))
+    assert main(["targets", f"--config.file={file}"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "/nowhere/app/bin/cluster_static_config: No such file" in captured.err
+
+
+def _parts(lab: Lab, node: NodePlan, *endpoints: EndpointConfig) -> InstallationParts:
+    configured = Configured(user=lab.account.pw_name, gausshome=str(node.gausshome))
+    return installation_parts(Options(), Config(configured, endpoints), "myhost")
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Lab]:
+    """A cluster of two nodes, up."""
+    with Lab(nodes=2) as lab:
+        lab.await_query(1, "cluster_state   : Normal")
+        yield lab
+
+
+@pytest.mark.parametrize("node_id", [1, 2])
+def test_every_discovered_endpoint_is_what_its_process_binds(running: Lab, node_id: int) -> None:
+    """On a healthy node the kernel shows a listener on every address of every endpoint."""
+    node = running.node(node_id)
+    parts = _parts(running, node)
+    parts.discovery.look()
+    endpoints = parts.discovery.endpoints()
+    assert {each.endpoint: each.port for each in endpoints} == _ports(running, node)
+    listeners = SockDiag().listening(frozenset(each.port for each in endpoints))
+    for each in endpoints:
+        own = [socket for socket in listeners if socket.port == each.port]
+        assert each.addresses
+        assert holds_all(own, each), each
+
+
+def test_a_running_process_tells_the_environment(running: Lab) -> None:
+    """No file is evaluated, of two installations of one user the configured one counts."""
+    node = running.node(2)
+    parts = _parts(running, node)
+    parts.discovery.look()
+    found = parts.discovery.installation()
+    origins = [each.origin for each in found.findings if each.fact == "environment"]
+    assert origins[-1].endswith("(om_monitor)")
+    assert found.gausslog == str(node.gausslog)
+    assert found.problems == ()
+    identity = parts.identity()
+    assert identity.app_dirs == (str(node.gausshome.resolve()),)
+    assert {file.component for file in identity.pid_files} == {"cm_agent", "cm_server", "datanode"}
+    assert {file.pid for file in identity.pid_files if file.component == "cm_agent"} == set(
+        running.pids(2, "cm_agent")
+    )
+    assert parts.markers(found.gausshome) == ()
+
+
+def test_configured_endpoints_lie_over_the_discovered_ones(running: Lab) -> None:
+    """What the configuration gives counts, what it leaves out stays."""
+    node = running.node(1)
+    given = EndpointConfig("cm_server", "1", 15999)
+    parts = _parts(running, node, given, EndpointConfig("proxy", "", 6432, None, "haproxy"))
+    parts.discovery.look()
+    found = {each.endpoint: each for each in parts.discovery.endpoints()}
+    assert (found["cm_server"].port, found["cm_server"].origin) == (15999, "config")
+    assert found["cm_server"].addresses is not None
+    assert found["proxy"].process == "haproxy"
+    assert len(found) == len(discovered_endpoints(parts.discovery.installation())) + 1
