@@ -85,10 +85,18 @@ class Reloader:
 
     def stop(self) -> None:
         """End the application in force."""
-        self._current.stop()
+        _attempt("stop", self._current.stop)
 
     def _replace(self, fresh: Application) -> None:
-        self._current.stop()
-        self._record.succeeded()
-        fresh.start()
+        self.stop()
         self._current = fresh
+        self._record.succeeded()
+        _attempt("start", fresh.start)
+
+
+def _attempt(what: str, action: Callable[[], None]) -> None:
+    """Do it; past this point there is no old configuration to go back to, so a bug is only told."""
+    try:
+        action()
+    except Exception:  # noqa: BLE001 -- whatever it is, the new configuration is in force
+        structlog.get_logger().exception(f"background work did not {what}")

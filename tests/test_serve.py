@@ -8,6 +8,8 @@ import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -148,7 +150,24 @@ def test_many_reloads_at_once_are_all_answered() -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while exporter.get("/-/ready").status != 200:
             assert time.monotonic() < deadline, "the collectors of the last reload never succeeded"
-        assert value(exporter.metrics(), "process_open_fds") < 100
+        assert value(exporter.metrics(), "process_open_fds") < 40
+        assert len(list(Path(f"/proc/{exporter.pid}/task").iterdir())) < 15
+
+
+def test_few_file_descriptors_are_shared_fairly() -> None:
+    """With 40 file descriptors, clients get half of them, and scrapes go on beside a crowd."""
+    with ExporterProcess(prefix=("prlimit", "--nofile=40")) as exporter, ExitStack() as stack:
+        exporter.wait_ready()
+        for _ in range(60):
+            client = socket.create_connection(("127.0.0.1", exporter.port), 30)
+            stack.callback(client.close)
+            client.sendall(b"GET /")
+        page = exporter.metrics()
+    assert value(page, "process_open_fds") <= 40
+    success = re.findall(r"^opengauss_exporter_collector_success\S+ (\S+)$", page, re.MULTILINE)
+    assert set(success) == {"1.0"}
+    refused = 'opengauss_exporter_web_refusals_total{reason="connection_limit"}'
+    assert value(page, refused) >= 40
 
 
 def test_once_writes_one_clean_page() -> None:
