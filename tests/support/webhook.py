@@ -24,6 +24,11 @@ class Notification:
         """The whole body as readable text."""
         return json.dumps(self.body, ensure_ascii=False, indent=1)
 
+    @property
+    def cluster(self) -> str:
+        """The cluster that the whole group is about; empty without one."""
+        return str(self.body["commonLabels"].get("cluster", ""))
+
     def alerts(self, status: str = "firing") -> list[Mapping[str, Any]]:
         """Return the alerts of one status."""
         return [alert for alert in self.body["alerts"] if alert["status"] == status]
