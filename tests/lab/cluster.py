@@ -162,15 +162,18 @@ class Lab:
         *arguments: str,
         timeout: float = 60,
         environment: Mapping[str, str] | None = None,
-        as_root: bool = False,
+        user: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run cm_ctl on a node as the cluster's user; its exit code is the caller's to look at."""
+        """Run cm_ctl on a node as the cluster's user; its exit code is the caller's to look at.
+
+        `user` (root only) is another one to run it as.
+        """
         node = self.node(node_id)
-        words = [str(node.bin / "cm_ctl"), *arguments]
-        prefix = self.place.prefix(node_id)
+        uid = self.account.pw_uid if user is None else pwd.getpwnam(user).pw_uid
+        words = [*self.place.prefix(node_id), *as_user(uid), str(node.bin / "cm_ctl"), *arguments]
         return subprocess.run(
-            [*prefix, *words] if as_root else self.words(node_id, words),
-            cwd=node.home,
+            words,
+            cwd="/",
             env=self.environment(node_id) if environment is None else environment,
             check=False,
             capture_output=True,

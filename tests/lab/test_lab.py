@@ -104,7 +104,7 @@ def test_cm_ctl_refuses_root_and_needs_its_environment(lab: Lab) -> None:
 @pytest.mark.privileged
 def test_cm_ctl_refuses_root(lab: Lab) -> None:
     """Root gets one line on stdout and exit code 1."""
-    answer = lab.cm_ctl(1, "query", "-Cv", as_root=True)
+    answer = lab.cm_ctl(1, "query", "-Cv", user="root")
     assert (answer.returncode, answer.stderr) == (1, "")
     assert answer.stdout == "current user is the root user (uid = 0), exit.\n"
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
 from tests.lab.standins import ctl_query, ctl_start
 from tests.lab.standins.ctl_base import BadUsageError, Ctl, own_log, parse
-from tests.lab.standins.logfile import CmLog
+from tests.lab.standins.logfile import CmLog, stamp
 from tests.lab.standins.plan import LabPlan, NodePlan
 
 
@@ -25,6 +26,11 @@ def _refuse(error: BadUsageError) -> int:
         log.write(error.level, str(error), thread="[CMAGENT] c3000")
         log.write("LOG", 'Try "cm_ctl --help" for more information.')
     return 1
+
+
+def _homeless(text: str) -> str:
+    where = "(null): opendir  failed! \nwrite_log_file,log file is null now:"
+    return f"{where}{stamp()} tid={threading.get_native_id()}  {text.strip()}\n\n"
 
 
 _ACTIONS = {
@@ -46,7 +52,7 @@ def main(plan: LabPlan, node: NodePlan, arguments: list[str]) -> int:
         sys.stdout.write("current user is the root user (uid = 0), exit.\n")
         return 1
     if "GAUSSHOME" not in os.environ:
-        sys.stdout.write(_NO_HOME)
+        sys.stdout.write("".join(_homeless(text) for text in _NO_HOME))
         return 1
     if not Path(os.environ["GAUSSHOME"], "bin/cluster_static_config").exists():
         sys.stdout.write(_NO_STATIC_CONFIG)
@@ -59,6 +65,7 @@ def main(plan: LabPlan, node: NodePlan, arguments: list[str]) -> int:
     if hang is not None:
         time.sleep(float(hang or 3600))
     ctl = Ctl(plan, node, command)
+    ctl.complain_of_environment()
     ctl.record("DEBUG1", f'ip: "{node.address}", cmd: "{command}". ')
     return _ACTIONS[command.action](ctl)
 
@@ -68,9 +75,16 @@ _NO_LIBRARY = (
     " No such file or directory"
 )
 _NO_HOME = (
-    "write_log_file,log file is null now: [CMAGENT] c3000 FATAL: Get GAUSSHOME failed."
-    '[ERRDETAIL]:N/A[ERRCAUSE]:The environment variable("GAUSSHOME") is incorrectly configured.'
-    '[ERRACTION]:Please check the environment variable("GAUSSHOME").\n\n'
+    (
+        " ERROR: cm_getenv: failed to get environment variable:GAUSSHOME."
+        " Check and make sure it is configured!"
+    ),
+    " ERROR: Line:180 Get GAUSSHOME failed, please check.",
+    (
+        "[CMAGENT] c3000 FATAL: Get GAUSSHOME failed."
+        '[ERRDETAIL]:N/A[ERRCAUSE]:The environment variable("GAUSSHOME") is incorrectly'
+        ' configured.[ERRACTION]:Please check the environment variable("GAUSSHOME").'
+    ),
 )
 _NO_STATIC_CONFIG = (
     "cm_ctl: Fail to access the cluster static config file.[ERRDETAIL]:The cluster static config"

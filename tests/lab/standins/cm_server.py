@@ -188,7 +188,7 @@ class CmServer:
         with contextlib.suppress(OSError, ValueError), connection:
             user, name = wire.accept(connection)
             if user and user != wire.user_name():
-                wire.refuse(connection, "invalid connection.\n")
+                wire.refuse(connection, "invalid connection")
             elif name != ROLE_ONLY and self._state.role != "Primary":
                 wire.refuse(connection, wire.NOT_PRIMARY)
             elif self._node.fault("cm_server_silent") is None:

@@ -52,14 +52,17 @@ class Ctl:
         self.write: Callable[[str], object] = sys.stdout.write
         self._log = own_log()
 
+    def complain_of_environment(self) -> None:
+        """Tell that GAUSSLOG is not set, twice, as it is told before there is a log."""
+        if "GAUSSLOG" not in os.environ:
+            self.write(f"cm_ctl: {_NO_GAUSSLOG}\n{_without_log('', 'ERROR', _NO_GAUSSLOG)}")
+
     def record(self, level: str, text: str) -> None:
         """Write one record to the own log only."""
         if isinstance(self._log, CmLog):
             self._log.write(level, text)
             return
-        tid = threading.get_native_id()
-        where = f"cm_ctl: opendir {self._log} failed! \nwrite_log_file,log file is null now:"
-        self.write(f"{where}{stamp()} tid={tid}  {level}: {text}\n\n")
+        self.write(_without_log(self._log, level, text))
 
     def tell(self, level: str, text: str) -> None:
         """Write one record to the own log and the text to stdout."""
@@ -73,19 +76,36 @@ class Ctl:
             self._log.raw(text)
 
 
+_NO_GAUSSLOG = (
+    "cm_getenv: failed to get environment variable:GAUSSLOG. Check and make sure it is configured!"
+)
+
+
+def _without_log(directory: str, level: str, text: str) -> str:
+    where = f"cm_ctl: opendir {directory} failed! \nwrite_log_file,log file is null now:"
+    return f"{where}{stamp()} tid={threading.get_native_id()}  {level}: {text}\n\n"
+
+
 def own_log() -> CmLog | str:
-    """Return the log below GAUSSLOG, or the directory that could not be used."""
+    """Return the log below GAUSSLOG, or the directory that could not be used.
+
+    Without GAUSSLOG the log lies beside the programs.
+    """
     base = os.environ.get("GAUSSLOG", "")
-    directory = Path(base) / "cm/cm_ctl"
-    if not base:
-        return ""
+    directory = Path(base, "cm/cm_ctl") if base else Path(os.environ["GAUSSHOME"], "bin")
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = CmLog(directory, "cm_ctl")
         log.current()
     except OSError:
-        return base
+        return _first_unreachable(directory)
     return log
+
+
+def _first_unreachable(directory: Path) -> str:
+    """Return the first directory of a path that can be neither seen nor made."""
+    way = [*reversed(directory.parents), directory]
+    return next((str(path) for path in way if not os.path.exists(path)), str(directory))  # noqa: PTH110  # Path.exists raises where a directory is closed
 
 
 def parse(words: Sequence[str]) -> Command:

@@ -38,9 +38,8 @@ def print_query(ctl: Ctl, write: Callable[[str], object]) -> bool:
     flags = Flags(frozenset(ctl.command.options))
     servers = []
     if "v" in flags and not ({"S", "s"} & flags.letters):
-        servers = _servers(ctl, flags)
+        servers = _servers(ctl, flags, write if "C" in flags else lambda _: None)
         if "C" in flags:
-            write(tables.server_section(servers, flags) + "\n")
             ctl.record("DEBUG1", "query_kerberos: MPPDB_KRB5_FILE_PATH get fail.")
     elif "s" in flags:
         write("\n")
@@ -50,12 +49,13 @@ def print_query(ctl: Ctl, write: Callable[[str], object]) -> bool:
         return False
     if not ctl.plan.pooled:
         ctl.record("DEBUG1", "[InitResStat] no custom resource config.")
-    write(_rest(view, servers, flags))
+    write(rest(view, servers, flags))
     _record_abnormal(ctl, view)
     return True
 
 
-def _rest(view: View, servers: list[Server], flags: Flags) -> str:
+def rest(view: View, servers: list[Server], flags: Flags) -> str:
+    """Return all that is printed behind the table of cm_servers."""
     if "v" not in flags:
         return tables.summary(view)
     if "C" not in flags:
@@ -70,15 +70,24 @@ def _rest(view: View, servers: list[Server], flags: Flags) -> str:
     return f"{before}{tables.cluster_section(view, flags)}\n{datanodes}{fenced}"
 
 
-def _servers(ctl: Ctl, flags: Flags) -> list[Server]:
+def _servers(ctl: Ctl, flags: Flags, write: Callable[[str], object]) -> list[Server]:
+    """Ask every cm_server between the table's head and its rows, as the real one does."""
+    unasked = [_as_row(node, "") for node in ctl.plan.nodes]
+    write(tables.server_head(unasked, flags))
     servers = [_server(ctl, node) for node in ctl.plan.nodes]
-    for server in servers:
+    for server, row in tables.server_rows(servers, flags):
+        write(row)
         if server.abnormal:
             place = f"node={server.node_id} nodeName={server.node_name} ip={server.ip}"
             path = server.path if "d" in flags else ""
             what = f"instanceId={server.node_id} DataPath={path} state={server.state}"
             ctl.record("DEBUG1", f"CMServer State: {place} {what}")
+    write("\n")
     return servers
+
+
+def _as_row(node: NodePlan, state: str) -> Server:
+    return Server(node.node_id, node.name, node.address, f"{node.cm_dir}/cm_server", state)
 
 
 def _server(ctl: Ctl, node: NodePlan) -> Server:
@@ -87,7 +96,7 @@ def _server(ctl: Ctl, node: NodePlan) -> Server:
         ctl.record(
             "DEBUG1", f"can't connect to cm_server node {node.node_id} node_name {node.name}"
         )
-    return Server(node.node_id, node.name, node.address, f"{node.cm_dir}/cm_server", state)
+    return _as_row(node, state)
 
 
 def _ask_role(ctl: Ctl, node: NodePlan) -> str | None:

@@ -83,15 +83,28 @@ class Flags:
 
 def server_section(servers: Sequence[Server], flags: Flags) -> str:
     """Return `[  CMServer State   ]` up to its last row; the blank line behind is not in it."""
+    return server_head(servers, flags) + "".join(row for _, row in server_rows(servers, flags))
+
+
+def server_head(servers: Sequence[Server], flags: Flags) -> str:
+    """Return what is printed before any cm_server is asked; their states do not matter yet."""
     look = _Look(flags, servers)
     path = max((len(server.path) for server in servers), default=0)
     title = look.node_title() + look.instance_title(path, port=False) + "state"
     dashes = look.node_width + look.instance_width(path, port=False) + 7
-    rows = servers if "x" not in flags or any(s.abnormal for s in servers) else ()
-    lines = [
-        look.node(s) + f"{s.node_id:<4} " + look.path(s.path, path) + s.state + "\n" for s in rows
+    return f"[  CMServer State   ]\n\n{title}\n{'-' * dashes}\n"
+
+
+def server_rows(servers: Sequence[Server], flags: Flags) -> list[tuple[Server, str]]:
+    """Return each cm_server with its row, which is empty where -x leaves it out."""
+    look = _Look(flags, servers)
+    path = max((len(server.path) for server in servers), default=0)
+    shown = "x" not in flags or any(server.abnormal for server in servers)
+    rows = [
+        look.node(s) + f"{s.node_id:<4} " + look.path(s.path, path) + s.state + "\n"
+        for s in servers
     ]
-    return f"[  CMServer State   ]\n\n{title}\n{'-' * dashes}\n" + "".join(lines)
+    return [(server, row if shown else "") for server, row in zip(servers, rows)]
 
 
 def resource_section(resources: Sequence[Resource], flags: Flags) -> str:
