@@ -16,7 +16,7 @@ from typing import Callable, Optional
 
 from exporter import __version__, app, discovering, logsetup
 from exporter.config import Config
-from exporter.errors import ConfigError, OutputError, UsageError
+from exporter.errors import ConfigError, ExporterError, OutputError, UsageError
 from exporter.flags import FLAGS, Flag, Values, nearest, options_of, parse, split_command
 from exporter.options import Options
 from exporter.settings import read_config
@@ -76,13 +76,18 @@ def main(argv: Optional[Sequence[str]] = None, commands: Sequence[Command] = COM
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return os.EX_CONFIG
-    except OutputError as error:
+    except ExporterError as error:
         sys.stderr.write(f"{PROGRAM}: {error}\n")
-        return os.EX_IOERR
+        return _status(error)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except SystemExit as end:  # argparse after --help and --version
         return int(end.code or 0)
+
+
+def _status(error: ExporterError) -> int:
+    """Choose the exit status: what the configuration names may just not be there."""
+    return os.EX_IOERR if isinstance(error, OutputError) else os.EX_CONFIG
 
 
 def _run(words: Sequence[str], commands: Sequence[Command]) -> int:

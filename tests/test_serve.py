@@ -91,6 +91,15 @@ def test_an_address_in_use_is_exit_status_1() -> None:
     ]
 
 
+def test_a_user_that_is_not_there_is_exit_status_78() -> None:
+    """What the configuration names must exist; nothing is started without it."""
+    with ExporterProcess("installation: {user: nobody-of-that-name}") as exporter:
+        assert exporter.wait() == 78
+    assert [event["msg"] for event in exporter.events] == [
+        "opengauss-cm-exporter: installation.user: no user 'nobody-of-that-name' here"
+    ]
+
+
 def test_sighup_applies_a_new_configuration() -> None:
     """The next page is the new configuration's, and tells when it was read."""
     with ExporterProcess(GOOD) as exporter:
