@@ -22,12 +22,14 @@ from exporter.model.ports import (
     PortEvidence,
     PortVerdict,
     Process,
+    Relation,
     Socket,
     SocketFacts,
     SocketSource,
     TcpState,
+    UnitContents,
 )
-from exporter.ownership import judge
+from exporter.ownership import judge, may_be_stopped
 
 ALL_STATES_CHEAP_SECONDS = 0.03
 ALL_STATES_SHARE = 50
@@ -90,6 +92,13 @@ class HostReader(Protocol):
         """Return the addresses of all interfaces in the cluster's network namespace."""
 
 
+class UnitReader(Protocol):
+    """Reads what runs in a systemd service."""
+
+    def contents(self, unit: str) -> Optional[UnitContents]:
+        """Return what runs in the service; None where that cannot be told."""
+
+
 @dataclass(frozen=True)
 class Sources:
     """Everything that a look at the ports reads."""
@@ -99,6 +108,7 @@ class Sources:
     processes: ProcessReader
     names: NameReader
     host: HostReader
+    units: UnitReader
 
 
 @dataclass(frozen=True)
@@ -167,7 +177,27 @@ class PortInspector:
             evidence = self._evidence(endpoints)
             verdicts = judge(endpoints, facts, processes, identity, evidence)
         host = self._sources.host
-        return Inspection(verdicts, facts, host.ephemeral_ports(), host.interface_addresses())
+        return Inspection(
+            verdicts,
+            facts,
+            host.ephemeral_ports(),
+            host.interface_addresses(),
+            self._stoppable(verdicts),
+        )
+
+    def _stoppable(self, verdicts: Iterable[PortVerdict]) -> frozenset[tuple[str, int]]:
+        """Find the foreign holders that can be ended by stopping their service."""
+        held = {
+            (holder.unit, holder.pid)
+            for verdict in verdicts
+            if verdict.conflict or verdict.next_start_blocked
+            for holder in verdict.holders
+            if holder.relation is Relation.FOREIGN and holder.process and holder.unit
+        }
+        contents = {unit: self._sources.units.contents(unit) for unit, _ in held}
+        return frozenset(
+            (unit, pid) for unit, pid in held if may_be_stopped(unit, pid, contents[unit])
+        )
 
     def _listeners(self, ports: frozenset[int]) -> SocketFacts:
         reader = self._sources.sockets

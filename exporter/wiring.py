@@ -22,6 +22,7 @@ from exporter.sources.names import Names, UserNames
 from exporter.sources.netns import ClusterNamespace, ClusterSockets
 from exporter.sources.owners import OwnerLookup
 from exporter.sources.procfs import Procfs
+from exporter.sources.units import UnitReader
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ def port_parts(
         processes=listed,
         names=Names(users, CgroupTree(options.sysfs, procfs, time.monotonic)),
         host=HostFacts(procfs, namespace),
+        units=UnitReader(options.sysfs, procfs),
     )
     clocks = Clocks(time.monotonic, time.thread_time)
     inspector = PortInspector(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from exporter.inspection import Clocks, PortInspector, Sources
-from exporter.model.ports import Attribution, Reason, TcpState
+from exporter.model.ports import Attribution, Reason, TcpState, UnitContents
 from tests.support.facts import CLUSTER, CM_PORT, OMM, OTHER_USER, process, socket
 from tests.support.fake_host import HERE, FakeHost
 
@@ -88,13 +90,26 @@ def test_names_are_asked_only_for_what_no_process_explains() -> None:
     assert facts.attribution is Attribution.UID
 
 
+def test_only_the_unit_of_a_foreign_holder_that_is_in_the_way_is_looked_at() -> None:
+    """Neither an own process' unit nor one that blocks nothing is ever named as stoppable."""
+    web, own = replace(NGINX, unit="web.service"), replace(OWN, unit="cm.service")
+    units = {
+        "web.service": UnitContents(frozenset((900,)), frozenset(("nginx",))),
+        "cm.service": UnitContents(frozenset((500,)), frozenset(("x",))),
+    }
+    host = FakeHost([(socket(), (web,))], units=units)
+    assert host.look(host.inspector()).stoppable == {("web.service", 900)}
+    host.sockets = [(socket(HERE, uid=OMM), (own,))]
+    assert host.look(host.inspector()).stoppable == frozenset()
+
+
 def test_without_endpoints_nothing_is_read() -> None:
     """A node without an installation costs nothing and shows no verdict."""
     host = FakeHost([(socket(port=CM_PORT), (NGINX,))])
     inspector = PortInspector(
         endpoints=tuple,
         identity=lambda: CLUSTER,
-        sources=Sources(host, host, host, host, host),
+        sources=Sources(host, host, host, host, host, host),
         clocks=Clocks(lambda: host.now, lambda: host.now),
     )
     assert inspector.inspect().verdicts == ()

@@ -45,17 +45,21 @@ def families(inspection: Inspection) -> Iterator[Family]:
     yield catalogue.PORT_NEXT_START_BLOCKED.family(
         _reasons(verdicts, lambda v: v.next_start_blocked)
     )
-    yield from _holder_families(verdicts)
+    yield from _holder_families(inspection)
     yield from _risk_families(inspection)
     yield from _how_families(inspection)
 
 
-def _holder_families(verdicts: Iterable[PortVerdict]) -> Iterator[Family]:
+def _holder_families(inspection: Inspection) -> Iterator[Family]:
+    verdicts = inspection.verdicts
     shown = [(_labels(v.endpoint), _shown(v), len(v.holders)) for v in verdicts]
     every = [item for _, holders, _ in shown for item in holders.items()]
     yield catalogue.PORT_HOLDER_PID.family((labels, holder.pid) for labels, holder in every)
     yield catalogue.PORT_HOLDER_START_TIME.family(
         (labels, holder.process.start_time) for labels, holder in every if holder.process
+    )
+    yield catalogue.PORT_HOLDER_UNIT_STOPPABLE.family(
+        (labels, (holder.unit, holder.pid) in inspection.stoppable) for labels, holder in every
     )
     yield catalogue.PORT_HOLDERS_DROPPED.family(
         (labels, total - len(holders)) for labels, holders, total in shown

@@ -53,6 +53,15 @@ PORT_HOLDER_START_TIME = Metric(
     values=_RELATIONS,
     group="Ports",
 )
+PORT_HOLDER_UNIT_STOPPABLE = Metric(
+    "opengauss_port_holder_unit_stoppable",
+    "1 if stopping the holder's systemd unit ends the holder and harms nobody else: a service of"
+    " system.slice that carries nothing of others, with the holder directly in it, no groups below"
+    " and no program of any openGauss installation in it (cgroup.procs, /proc/PID/comm).",
+    _HOLDER,
+    values=_RELATIONS,
+    group="Ports",
+)
 PORT_HOLDERS_DROPPED = Metric(
     "opengauss_port_holders_dropped",
     "Holders of the port that are not shown: beyond the eight worst, or alike in every label to"

@@ -270,13 +270,24 @@ class EphemeralPorts:
 
 
 @dataclass(frozen=True)
+class UnitContents:
+    """What runs in a systemd service: pids, names of programs, and whether it has groups below."""
+
+    pids: frozenset[int]
+    programs: frozenset[str]
+    divided: bool = False
+
+
+@dataclass(frozen=True)
 class Inspection:
     """One look at a node's ports: the verdicts and what they rest on.
 
-    ``addresses`` are those of all interfaces of the cluster's network namespace.
+    ``addresses`` are those of all interfaces of the cluster's network namespace. ``stoppable``
+    has (unit, pid) of the holders whose unit may be stopped as a whole.
     """
 
     verdicts: tuple[PortVerdict, ...]
     facts: SocketFacts
     ephemeral: EphemeralPorts
     addresses: frozenset[IPAddress]
+    stoppable: frozenset[tuple[str, int]] = frozenset()

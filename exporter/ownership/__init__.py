@@ -27,8 +27,9 @@ from exporter.model.ports import (
 from exporter.ownership.bind import Covers, Stage, holds_all, meets
 from exporter.ownership.holders import Claim, Claims, claims_on, listed, own_listeners, worst_other
 from exporter.ownership.relation import Programs, instances
+from exporter.ownership.units import may_be_stopped
 
-__all__ = ["Programs", "instances", "judge"]
+__all__ = ["Programs", "instances", "judge", "may_be_stopped"]
 
 OWNERLESS_AFTER_SECONDS = 120.0
 """Ownerless sockets say nothing until the own listener was missing this long: a server that

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 from exporter.collectors.ports import families
@@ -73,6 +74,16 @@ def test_a_holder_without_a_pid_has_pid_0_and_no_start() -> None:
     pages = page(look((socket(), ())))
     assert [value for _, value in series(pages["opengauss_port_holder_pid"])] == [0]
     assert series(pages["opengauss_port_holder_start_time_seconds"]) == []
+
+
+def test_a_unit_that_may_be_stopped_is_told_by_unit_and_pid() -> None:
+    """Another process of a unit of the same name does not count."""
+    web = replace(process(900, "/usr/sbin/nginx", OTHER_USER), unit="web.service")
+    seen = look((socket(), (web,)))
+    for stoppable, told in (({("web.service", 900)}, 1), ({("web.service", 901)}, 0), (set(), 0)):
+        pages = page(replace(seen, stoppable=frozenset(stoppable)))
+        ((_, value),) = series(pages["opengauss_port_holder_unit_stoppable"])
+        assert value == told
 
 
 def test_no_more_than_eight_holders_are_shown_and_the_rest_is_counted() -> None:

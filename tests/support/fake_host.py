@@ -18,6 +18,7 @@ from exporter.model.ports import (
     Socket,
     SocketSource,
     TcpState,
+    UnitContents,
 )
 from tests.support.facts import CLUSTER, endpoint
 
@@ -37,6 +38,7 @@ class FakeHost:
     source: SocketSource = SocketSource.SOCK_DIAG
     sees_bound_sockets: bool = True
     attribution: Attribution = Attribution.FULL
+    units: dict[str, UnitContents] = field(default_factory=dict)
 
     def listening(self, ports: frozenset[int]) -> Sequence[Socket]:
         """Return the listeners; those that vanish are listed one last time."""
@@ -69,6 +71,10 @@ class FakeHost:
         """Name a cgroup."""
         return (f"unit{cgroup_id}.service", "")
 
+    def contents(self, unit: str) -> Optional[UnitContents]:
+        """Return what the test put into a service."""
+        return self.units.get(unit)
+
     def ephemeral_ports(self) -> EphemeralPorts:
         """Return the usual range."""
         return EphemeralPorts(32768, 60999)
@@ -89,7 +95,7 @@ class FakeHost:
         return PortInspector(
             endpoints=lambda: endpoints,
             identity=lambda: CLUSTER,
-            sources=Sources(self, self, self, self, self),
+            sources=Sources(self, self, self, self, self, self),
             clocks=Clocks(lambda: self.now, lambda: self.now),
             bind_failure_age=lambda _port: self.failed_bind,
         )
