@@ -6,19 +6,27 @@ choose; they become text that is valid UTF-8 whatever they are, and bounded.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple, Optional
 
 from exporter.errors import ParseError
 
 NAME_LENGTH = 64  # the kernel keeps 15 bytes, and up to 63 for its own threads
 PATH_LENGTH = 1024  # openGauss itself ends at 1023 (MAXPGPATH)
-_PARENT, _START_TICKS = 1, 19  # places behind the name: fields 4 and 22 of proc(5)
+_STATE, _PARENT, _FLAGS, _START_TICKS = 0, 1, 6, 19  # behind the name: fields 3, 4, 9, 22
+_DEAD = (b"Z", b"X", b"x")
+_PF_KTHREAD = 0x00200000  # kernel include/linux/sched.h
 
 
 class ProcessStat(NamedTuple):
-    """What ``/proc/PID/stat`` tells; ``start_ticks`` are clock ticks after boot."""
+    """What ``/proc/PID/stat`` tells; ``start_ticks`` are clock ticks after boot.
+
+    ``runs`` is False for what is listed without being a program that runs: a process that ended
+    and waits for its parent to take note (a zombie), a thread of the kernel.
+    """
 
     name: str
+    runs: bool
     parent_pid: int
     start_ticks: int
 
@@ -38,42 +46,20 @@ def parse_stat(data: bytes) -> ProcessStat:
     fields = data[end + 2 :].split()
     if not 0 < start <= end or len(fields) <= _START_TICKS:
         raise ParseError(f"stat: {data[:100]!r}")
-    parent, ticks = fields[_PARENT], fields[_START_TICKS]
-    if not (parent.isdigit() and ticks.isdigit()):
+    parent, flags, ticks = (fields[place] for place in (_PARENT, _FLAGS, _START_TICKS))
+    if not (parent.isdigit() and flags.isdigit() and ticks.isdigit()):
         raise ParseError(f"stat: {data[:100]!r}")
-    return ProcessStat(text(data[start:end], NAME_LENGTH), int(parent), int(ticks))
-
-
-def parse_effective_uid(status: bytes) -> int:
-    """Read the effective user from ``/proc/PID/status``; raises ParseError."""
-    fields = _line(status, b"Uid:").split()
-    if len(fields) != 4 or not fields[1].isdigit():  # noqa: PLR2004 -- real, effective, saved, fs
-        raise ParseError(f"status: Uid: {fields!r}")
-    return int(fields[1])
+    runs = fields[_STATE] not in _DEAD and not int(flags) & _PF_KTHREAD
+    return ProcessStat(text(data[start:end], NAME_LENGTH), runs, int(parent), int(ticks))
 
 
 def parse_effective_capabilities(status: bytes) -> int:
     """Read the bit set of effective capabilities from ``/proc/PID/status``; raises ParseError."""
-    value = _line(status, b"CapEff:").strip()
-    try:
-        return int(value, 16)
-    except ValueError as error:
-        raise ParseError(f"status: CapEff: {value!r}") from error
-
-
-def _line(status: bytes, title: bytes) -> bytes:
     for line in status.splitlines():
-        if line.startswith(title):
-            return line[len(title) :]
-    raise ParseError(f"status: no line {title.decode()}")
-
-
-def parse_boot_time(data: bytes) -> int:
-    """Read the moment of boot in seconds since the epoch from ``/proc/stat``; raises ParseError."""
-    value = _line(data, b"btime ").strip()
-    if not value.isdigit():
-        raise ParseError(f"stat: btime {value!r}")
-    return int(value)
+        title, _, value = line.partition(b":")
+        if title == b"CapEff" and re.fullmatch(rb"\s*[0-9a-f]{1,16}\s*", value):
+            return int(value, 16)
+    raise ParseError("status: no line CapEff")
 
 
 def data_directory(cmdline: bytes) -> Optional[str]:

@@ -54,6 +54,8 @@ class ClusterNamespace:
         """Return the cluster's namespace; None where it is ours, or cannot be told."""
         found = [self._of(process.id.pid) for process in self._processes()]
         known = [namespace for namespace in found if namespace is not None]
+        if self._ours is None:
+            return None
         if known:
             ours = any(namespace.inode == self._ours for namespace in known)
             self._last = None if ours else known[0]

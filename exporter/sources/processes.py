@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import posixpath
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Callable, Optional
 
@@ -24,6 +23,7 @@ from exporter.sources.procfs import Procfs
 _DELETED = " (deleted)"
 _YOUNG_SECONDS = 10.0
 _TURNS = 10
+_SMALL_HOST = 256
 
 
 class ProcessReader:
@@ -39,29 +39,19 @@ class ProcessReader:
         self._boot_time = boot_time
         self._ticks_per_second = os.sysconf("SC_CLK_TCK")
 
-    def uid(self, pid: str, directory_uid: int) -> Optional[int]:
-        """Return a process' effective user, given that of ``/proc/PID``."""
-        if directory_uid != 0:
-            return directory_uid
-        try:
-            return parse.parse_effective_uid(self._procfs.read(f"{pid}/status") or b"")
-        except ParseError:
-            return None
-
     def describe(self, pid: str, known: Optional[Process] = None) -> Optional[Process]:
-        """Read a process, or what may have changed of a ``known`` one; None when it is gone."""
-        identity = self._procfs.identity(pid)
+        """Read a process, or what may have changed of a ``known`` one.
+
+        None when it is gone, has ended without being reaped, or is a thread of the kernel.
+        """
+        found = self._procfs.identity(pid)
         stat = self._stat(pid)
-        if identity is None or stat is None:
+        if found is None or stat is None or not stat.runs:
             return None
-        uid = self.uid(pid, identity[1])
-        if uid is None:
-            return None
-        exe = self.exe(pid)
+        identity, exe, uid = ProcessId(int(pid), stat.start_ticks), self.exe(pid), found[1]
+        if known is None or (known.id, known.exe, known.uid) != (identity, exe, uid):
+            known = self._read(identity, exe, uid)
         placed = placement_of_process(self._procfs.read(f"{pid}/cgroup") or b"")
-        same = (ProcessId(int(pid), stat.start_ticks), exe, uid)
-        if known is None or (known.id, known.exe, known.uid) != same:
-            known = self._read(ProcessId(int(pid), stat.start_ticks), exe, uid)
         return replace(
             known,
             name=stat.name,
@@ -122,25 +112,26 @@ class ProcessReader:
 
 @dataclass
 class _Seen:
-    """What is remembered of a pid; ``process`` only for the user that was asked for."""
+    """What is remembered of a pid; ``process`` once its user's processes were asked for."""
 
     inode: int
-    directory_uid: int
-    uid: Optional[int]
+    uid: int
     since: float
     settled: bool = False
+    described: bool = False
     process: Optional[Process] = None
 
 
 class ProcessTable:
     """All processes by user, cheap enough for every scrape; for any thread.
 
-    A scan looks at every pid until ten seconds after it was first seen (a login, a service, a
-    cron job changes user and program in its first moments), and later at every tenth of them in
-    turn. That a process is gone is noticed at once. That its pid was given to another process
-    within one scrape interval, which takes as many forks as there are pids, or that an old process
-    became another program or user, is noticed ten scans later at the latest; the holders of a port
-    are verified at every look whatever their age (``OwnerLookup``).
+    A scan looks at every pid, if there are no more than 256. On a busier host it looks at those
+    first seen within the last ten seconds (a login, a service, a cron job changes user and program
+    in its first moments), at those with an openGauss environment, and at every tenth of the others
+    in turn. Of any of those others it is noticed at once that it is gone; ten scans later at the
+    latest that it ended without being reaped, became another program or user, or that its pid was
+    given to another process within one scrape interval, which takes as many forks as there are
+    pids. The holders of a port are verified at every look (``OwnerLookup``).
     """
 
     def __init__(
@@ -153,21 +144,15 @@ class ProcessTable:
         self._seen: dict[str, _Seen] = {}
         self._newcomers: set[str] = set()
         self._scans = 0
-        self._latest: tuple[Process, ...] = ()
 
     def of_user(self, uid: int) -> tuple[Process, ...]:
-        """Return the processes of this uid, lowest pid first; raises SourceError without /proc."""
+        """Return the processes of this uid; raises SourceError without /proc."""
         with self._lock:
             self._scan(uid)
-            found = [s.process for s in self._seen.values() if s.uid == uid]
-            self._latest = tuple(process for process in found if process is not None)
-            return self._latest
+            found = [seen.process for seen in self._seen.values() if seen.uid == uid]
+            return tuple(process for process in found if process is not None)
 
-    def latest(self) -> tuple[Process, ...]:
-        """Return what ``of_user`` returned last; empty before."""
-        return self._latest
-
-    def uids(self) -> Mapping[str, Optional[int]]:
+    def uids(self) -> dict[str, int]:
         """Return every visible pid and its user as of now; raises SourceError without /proc."""
         with self._lock:
             self._scan(None)
@@ -180,13 +165,14 @@ class ProcessTable:
             return newcomers
 
     def _scan(self, uid: Optional[int]) -> None:
-        now, turn = self._monotonic(), str(self._scans % _TURNS)
+        now = self._monotonic()
+        pids = self._procfs.pids()
+        turn = str(self._scans % _TURNS) if len(pids) > _SMALL_HOST else None
         self._scans += 1
         before, self._seen = self._seen, {}
-        for pid in self._procfs.pids():
+        for pid in pids:
             seen = before.get(pid)
-            wanted = uid is not None and seen is not None and seen.uid == uid
-            if seen is None or not seen.settled or pid[-1] == turn or (wanted and not seen.process):
+            if seen is None or _due(pid, seen, turn, uid):
                 seen = self._look(pid, seen, now, uid)
             if seen is not None:
                 self._seen[pid] = seen
@@ -198,16 +184,29 @@ class ProcessTable:
         identity = self._procfs.identity(pid)
         if identity is None:
             return None
-        if seen is None or (seen.inode, seen.directory_uid) != identity:
-            newcomer = seen is None or seen.inode != identity[0]
-            seen = _Seen(*identity, self._reader.uid(pid, identity[1]), now)
-            if newcomer:
-                self._newcomers.add(pid)
+        if seen is None or seen.inode != identity[0]:
+            self._newcomers.add(pid)
+        if seen is None or (seen.inode, seen.uid) != identity:
+            seen = _Seen(*identity, since=now)
         seen.settled = now - seen.since >= _YOUNG_SECONDS
-        if uid is not None and seen.uid == uid:
+        if seen.uid == uid:
             self._refresh(pid, seen)
         return seen
 
     def _refresh(self, pid: str, seen: _Seen) -> None:
-        if seen.process is None or seen.process.exe != self._reader.exe(pid):
-            seen.process = self._reader.describe(pid)
+        """Read the facts anew unless the executable is readable and the same."""
+        known = seen.process
+        if known is None and seen.described and seen.settled:
+            return  # a zombie or a thread of the kernel stays what it is
+        if known is None or not known.exe or known.exe != self._reader.exe(pid):
+            seen.process = self._reader.describe(pid, known)
+            seen.described = True
+
+
+def _due(pid: str, seen: _Seen, turn: Optional[str], uid: Optional[int]) -> bool:
+    """Tell whether a pid is looked at in this scan; without ``turn`` all are."""
+    if turn is None or pid[-1] == turn or not seen.settled:
+        return True
+    if seen.uid != uid:
+        return False
+    return not seen.described or (seen.process is not None and seen.process.gausshome is not None)

@@ -54,8 +54,8 @@ class Procfs:
     def identity(self, pid: str) -> Optional[tuple[int, int]]:
         """Return the inode of ``/proc/PID`` and its user; None when the process is gone.
 
-        Another process with this pid has another inode. The user is the effective one, but root
-        for a process that may not be traced (it has file capabilities, or changed its user).
+        Another process with this pid has another inode. The user is the effective one, and is told
+        of every process (kernel fs/proc/base.c: task_dump_owner).
         """
         try:
             found = os.stat(f"{self.root}/{pid}")  # noqa: PTH116 -- it is measured

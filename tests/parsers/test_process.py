@@ -15,7 +15,6 @@ from exporter.parsers.process import (
     data_directory,
     maps_all_users,
     parse_effective_capabilities,
-    parse_effective_uid,
     parse_stat,
     text,
     variable,
@@ -24,9 +23,11 @@ from exporter.parsers.process import (
 NUMBERS = st.integers(0, 2**63)
 
 
-def _stat(name: bytes, parent: int = 1, ticks: int = 303637) -> bytes:
-    """Write the line as the kernel does: 52 fields, the name unescaped."""
-    before = b"S %d 8953 8953 0 -1 4194304 1234 0 0 0 5 3 0 0 20 0 1 0" % parent
+def _stat(
+    name: bytes, parent: int = 1, ticks: int = 303637, state: bytes = b"S", flags: int = 4194304
+) -> bytes:
+    """Write the line as the kernel does, the name unescaped."""
+    before = b"%s %d 8953 8953 0 -1 %d 1234 0 0 0 5 3 0 0 20 0 1 0" % (state, parent, flags)
     return b"8953 (%s) %s %d 15650816 2304 18446744073709551615" % (name, before, ticks)
 
 
@@ -37,7 +38,16 @@ def test_whatever_the_name_holds_the_fields_behind_it_are_read(
 ) -> None:
     """Parentheses, blanks, newlines and rubbish in a name move nothing."""
     found = parse_stat(_stat(name, parent, ticks))
-    assert found == ProcessStat(text(name, 64), parent, ticks)
+    assert found == ProcessStat(text(name, 64), runs=True, parent_pid=parent, start_ticks=ticks)
+
+
+@pytest.mark.parametrize(
+    ("state", "flags", "runs"),
+    [(b"R", 0x400100, True), (b"T", 0, True), (b"Z", 0, False), (b"I", 0x208040, False)],
+)
+def test_the_dead_and_the_kernels_own_do_not_run(state: bytes, flags: int, *, runs: bool) -> None:
+    """A zombie and a kernel thread are listed, but are no programs; a stopped process is one."""
+    assert parse_stat(_stat(b"x", state=state, flags=flags)).runs is runs
 
 
 @pytest.mark.parametrize(
@@ -54,7 +64,7 @@ def test_a_line_that_is_cut_or_strange_is_an_error(data: bytes) -> None:
 @settings(deadline=None)
 def test_garbage_raises_nothing_but_a_parse_error(data: bytes) -> None:
     """No bytes make any of the parsers fail in another way."""
-    for parser in (parse_stat, parse_effective_uid, parse_effective_capabilities):
+    for parser in (parse_stat, parse_effective_capabilities):
         with contextlib.suppress(ParseError):
             parser(data)
 
@@ -74,19 +84,16 @@ STATUS = (
 )
 
 
-def test_the_effective_user_and_capabilities_count() -> None:
-    """Of the four uids it is the effective one."""
-    assert parse_effective_uid(STATUS) == 54321
+def test_the_effective_capabilities_count() -> None:
+    """Not those that could be inherited."""
     assert parse_effective_capabilities(STATUS) == 1 << 19 | 1 << 2
 
 
 @pytest.mark.parametrize(
-    "status", [b"", b"Uid:\t1\t2\t3\n", b"Uid:\t1\tx\t3\t4\n", b"CapEff:\tall\n"]
+    "status", [b"", b"CapEff:\tall\n", b"CapEff:\t-1\n", b"Name:\tCapEff: 3\n", b"CapEff:"]
 )
 def test_a_strange_status_is_an_error(status: bytes) -> None:
-    """A missing or malformed line is not read as 0, which is root."""
-    with pytest.raises(ParseError):
-        parse_effective_uid(status)
+    """A missing or malformed line is not read as some right."""
     with pytest.raises(ParseError):
         parse_effective_capabilities(status)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import socket
 from collections.abc import Iterator
 from ipaddress import IPv4Address, ip_address
+from pathlib import Path
 
 import pytest
 
@@ -111,6 +114,24 @@ def test_a_connection_that_uses_the_port_is_seen(holder: Holder) -> None:
     """An outgoing connection counts by its local port."""
     (found,) = _all(holder, 5)
     assert (found.state, found.inode) == (TcpState.ESTABLISHED, holder.sockets[5]["inode"])
+
+
+IPPROTO_MPTCP = 262
+
+
+def _mptcp_enabled() -> bool:
+    setting = Path("/proc/sys/net/mptcp/enabled")
+    return setting.exists() and setting.read_text(encoding="ascii").strip() == "1"
+
+
+@pytest.mark.skipif(not _mptcp_enabled(), reason="this kernel has no MPTCP")
+def test_a_multipath_listener_is_seen_with_its_own_inode() -> None:
+    """Programs written in Go listen so by default: the TCP socket below leads to their file."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP) as server:
+        server.bind((LOOPBACK, 0))
+        server.listen()
+        port, inode = server.getsockname()[1], os.fstat(server.fileno()).st_ino
+        assert inode in {sock.inode for sock in SockDiag().listening(frozenset({port}))}
 
 
 def test_time_wait_has_no_owner(holder: Holder) -> None:
