@@ -9,7 +9,9 @@ import asyncio
 import os
 import platform
 import resource
+import signal
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable, Protocol
@@ -51,6 +53,9 @@ class Service(Protocol):
     def stop(self) -> None:
         """End in bounded time."""
 
+    def wait_for_first(self, timeout: float) -> bool:
+        """Wait until there is something to show, or it is known that there is not."""
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -75,6 +80,12 @@ class Application:
         """Start the background work."""
         for service in self.services:
             service.start()
+
+    def wait_for_first(self, timeout: float) -> None:
+        """Wait until each has something to show, ``timeout`` seconds for all of them."""
+        deadline = time.monotonic() + timeout
+        for service in self.services:
+            service.wait_for_first(max(0.0, deadline - time.monotonic()))
 
     def stop(self) -> None:
         """End the background work, the last started first."""
@@ -124,6 +135,7 @@ def _node(config: Config, runtime: Runtime) -> NodeIdentity:
 
 def serve(options: Options, config: Config) -> int:
     """Serve until told to end; 1 when an own address cannot be had, else 0."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the loop handles it: it must not kill
     try:
         listeners = open_listeners(options.listen_addresses)
     except ListenError as error:
@@ -154,9 +166,13 @@ def _most_connections() -> int:
 
 
 def once(options: Options, config: Config) -> int:
-    """Write one page to stdout; 1 when a collector failed (the page tells which), else 0."""
+    """Write one page to stdout; 1 when a collector failed (the page tells which), else 0.
+
+    Waits for the first results of the background work, a minute at most, then for the collectors.
+    """
     application = build(options, config, make_runtime())
     application.start()
+    application.wait_for_first(ONCE_BUDGET_SECONDS)
     families = application.registry.scrape(ONCE_BUDGET_SECONDS)
     application.stop()
     write_out(render(families, Format.TEXT), sys.stdout.buffer)
