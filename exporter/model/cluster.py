@@ -203,12 +203,3 @@ class ClusterSnapshot:
     view: ClusterView = ClusterView()
     answers: tuple[tuple[str, Answer], ...] = ()
     unknown_tokens: tuple[tuple[Field, int], ...] = ()
-
-
-class Member(NamedTuple):
-    """One instance that the installation's files list."""
-
-    node_id: str
-    node_name: str
-    component: str
-    instance_id: str

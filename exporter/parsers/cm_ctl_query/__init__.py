@@ -29,7 +29,7 @@ from exporter.parsers.cm_ctl_query.columns import Title, is_id
 from exporter.parsers.cm_ctl_query.text import Line, lines
 from exporter.parsers.cm_ctl_query.words import Unknown
 
-__all__ = ["parse"]
+__all__ = ["find_problem", "parse"]
 
 _HEADER = re.compile(r"\[ *([A-Za-z]+(?: [A-Za-z]+)*) State *\]")
 _TITLES = frozenset(
@@ -75,13 +75,14 @@ def parse(text: str) -> ClusterView:
     reader = _Reader()
     for line in lines(text):
         reader.read(line)
-    view = reader.view(_problem(text))
+    view = reader.view(find_problem(text))
     if not (reader.sections or reader.rows or reader.summary.told or view.problem):
         raise ParseError(f"nothing in the output is cm_ctl query's: {_beginning(text)!r}")
     return view
 
 
-def _problem(text: str) -> Optional[Problem]:
+def find_problem(text: str) -> Optional[Problem]:
+    """Find the gravest of the errors that the text tells of, wherever in it they stand."""
     for problem, texts in _PROBLEMS.items():
         if any(known in text for known in texts):
             return problem
@@ -112,7 +113,7 @@ class _Reader:
         elif not line.text.strip("-"):
             self._end_block()
         elif line.text.startswith("cm_ctl: "):
-            if _problem(line.text):  # the last words of a query: no table goes on behind them
+            if find_problem(line.text):  # the last words of a query: no table goes on behind them
                 self._section = "over"
         elif self._section in _ROW_READERS:
             self._row(line)

@@ -46,7 +46,7 @@ def lines(text: str) -> Iterator[Line]:
             in_record = False
         elif not (in_record and _goes_on(raw, begun)):
             in_record = False
-            yield Line(_bare(begun + raw), cut=number == len(whole))
+            yield Line(_bare(_joined(begun, raw)), cut=number == len(whole))
             begun = ""
     if begun:
         yield Line(_bare(begun), cut=True)
@@ -59,6 +59,12 @@ def _goes_on(raw: str, begun: str) -> bool:
     their own. Elsewhere a record without one is possible, and a row may follow at once.
     """
     return bool(begun) or raw.startswith(_CONTINUED) or raw.strip() == "."
+
+
+def _joined(begun: str, rest: str) -> str:
+    """Put a row together; a record never stands within a word, so two words stay two."""
+    apart = begun[-1:].isalnum() and rest[:1].isalnum()
+    return f"{begun} {rest}" if apart else begun + rest
 
 
 def _bare(raw: str) -> str:
