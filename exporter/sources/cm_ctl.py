@@ -32,7 +32,7 @@ _TIMEOUT_PER_SERVER = 4.0
 _LONGEST_TIMEOUT = 60.0
 _ANSWER_WAIT = ("-t", "3")
 _VALUED_FLAGS = "znDlm"  # what stands behind one of these letters is its value
-_OUTPUT_LIMIT = 1 << 20
+_OUTPUT_LIMIT = 1 << 18  # room for two thousand datanodes
 _NOT_EXECUTABLE, _NO_COMMAND, _QUERY_FAILED = 126, 127, 255
 _MESSAGE = 200
 

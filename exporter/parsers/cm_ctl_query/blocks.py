@@ -60,7 +60,7 @@ class Summary:
 
     def _take(self, key: str, value: str) -> None:
         if key == "current_az":
-            self.current_az = self.current_az or value
+            self.current_az = self.current_az or _name(value)
         elif key == "cluster_state":
             state, unknown = understand(Field.CLUSTER_STATE, ClusterState, value)
             self.cluster_state = self.cluster_state or state
@@ -95,9 +95,14 @@ class Blocks:
         if not is_id(node_id):
             return None
         if "node_name" in pairs:
-            self.names[node_id] = pairs["node_name"]
-        place = Place(node_id, self.names.get(node_id, ""), pairs.get("node_ip", ""))
+            self.names[node_id] = _name(pairs["node_name"])
+        place = Place(node_id, self.names.get(node_id, ""), _name(pairs.get("node_ip", "")))
         return _instance(place, pairs)
+
+
+def _name(value: str) -> str:
+    """Names and addresses have no blanks: what has some is damaged, and tells nothing."""
+    return "" if any(letter.isspace() for letter in value) else value
 
 
 def _instance(place: Place, pairs: dict[str, str]) -> BlockRow:

@@ -21,6 +21,7 @@ from exporter.model.cluster import Place
 _ID = re.compile(r"[0-9]{1,9}")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _HIGHEST_PORT = 65535
+_MOST_WORDS = 12  # S Cascade Standby Need repair(System id not matched) has 8
 
 SERVER = ("az?", "node_id", "node_name", "ip", "instance_id", "data_dir?")
 DATANODE = ("az?", "node_id", "node_name", "ip", "instance_id", "port?", "data_dir?")
@@ -70,10 +71,10 @@ def fits(tokens: Sequence[str], pattern: tuple[str, ...], title: Title) -> Itera
     """Read the row in every way that its tokens allow, those with fewer columns first.
 
     Without a title line a token counts as the address only when it is one. The words behind the
-    columns are never empty.
+    columns are never empty, and never more than the longest state has.
     """
     for shape in _shapes(pattern, title):
-        if len(tokens) > len(shape) and all(
+        if 0 < len(tokens) - len(shape) <= _MOST_WORDS and all(
             _LOOKS[column](token) for column, token in zip(shape, tokens)
         ):
             yield Fit(dict(zip(shape, tokens)), tuple(tokens[len(shape) :]))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 _RECORD = "write_log_file,log file is null now:"
 _NOISE = re.compile(
     re.escape(_RECORD)
-    + r"|(?:cm_ctl|\(null\)): opendir [^\n]* failed!"
+    + r"|cm_ctl: opendir |\(null\): opendir "
     + r"|logfile_open could not open log file:"
     + r"|write_log_file could not open log file"
     + r"|could not write to log file:"
@@ -40,7 +40,7 @@ def lines(text: str) -> Iterator[Line]:
     for number, raw in enumerate((*whole, last)):
         noise = _NOISE.search(raw)
         if noise:
-            begun += raw[: noise.start()]
+            begun = _joined(begun, raw[: noise.start()])
             in_record = noise.group() == _RECORD
         elif in_record and not raw.strip():
             in_record = False
@@ -62,9 +62,9 @@ def _goes_on(raw: str, begun: str) -> bool:
 
 
 def _joined(begun: str, rest: str) -> str:
-    """Put a row together; a record never stands within a word, so two words stay two."""
-    apart = begun[-1:].isalnum() and rest[:1].isalnum()
-    return f"{begun} {rest}" if apart else begun + rest
+    """Put a row together; CM writes no record within a word, so anything else stays apart."""
+    goes_on = not begun or begun.endswith(" ") or rest.startswith((" ", "("))
+    return begun + rest if goes_on else f"{begun} {rest}"
 
 
 def _bare(raw: str) -> str:

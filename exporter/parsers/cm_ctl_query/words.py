@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Optional, TypeVar
 
 from exporter.model.cluster import UnknownToken
@@ -19,10 +20,12 @@ _PLAUSIBLE = re.compile(r"[A-Za-z][A-Za-z_/-]*(?: [A-Za-z][A-Za-z_/-]*){0,3}")
 
 def known(words: type[Word], text: str) -> Optional[Word]:
     """Find the word, or None; etcd and kerberos say UNKNOWN where all others say Unknown."""
-    try:
-        return words("Unknown" if text == "UNKNOWN" else text)
-    except ValueError:
-        return None
+    return _vocabulary(words).get("Unknown" if text == "UNKNOWN" else text)
+
+
+@cache
+def _vocabulary(words: type[Word]) -> Mapping[str, Word]:
+    return {word.value: word for word in words}
 
 
 def understand(field: Field, words: type[Word], text: str) -> tuple[Word, Unknown]:
