@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv tools lint types unit test run chaos bench docs golden clean
+.PHONY: help venv tools lint types unit test run chaos fuzz bench docs golden clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ run: venv ## start the exporter on this node
 
 chaos: venv ## faults and load against the real exporter, expected and seen
 	$(BIN)/python -m tests.chaos
+
+fuzz: venv ## 200,000 outputs of cm_ctl, made and damaged, through their parser
+	FUZZ_INPUTS=200000 $(BIN)/python -m pytest tests/fuzz
 
 bench: venv tools ## the numbers, side by side with lsof, ss and psutil
 	$(BIN)/python -m tests.bench
