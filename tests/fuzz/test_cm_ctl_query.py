@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import random
 import re
@@ -216,12 +218,21 @@ def test_every_detailed_cluster_comes_back_as_it_was_printed(view: ClusterView) 
 
 
 def _timed(text: str) -> ClusterView:
-    """Parse within the limit of CPU time; other processes' load does not count."""
+    """Parse within the limit of CPU time, which is measured again when it seems to be passed.
+
+    Neither other processes' load nor a garbage collection of the whole test run is the parser's.
+    """
+    if _cost(text) > CPU_LIMIT:
+        gc.collect()
+        assert min(_cost(text) for _ in range(3)) < CPU_LIMIT, text
+    return parse(text)
+
+
+def _cost(text: str) -> float:
     start = time.thread_time()
-    try:
-        return parse(text)
-    finally:
-        assert time.thread_time() - start < CPU_LIMIT, text
+    with contextlib.suppress(ParseError):
+        parse(text)
+    return time.thread_time() - start
 
 
 def _originals() -> list[str]:
@@ -366,14 +377,11 @@ def test_a_damaged_output_is_an_error_or_a_part_of_the_truth(part: int) -> None:
     ],
 )
 def test_a_long_output_is_read_in_linear_time(piece: str) -> None:
-    """Twice the output costs about twice the time, whatever it repeats: nothing can hang it."""
+    """Eight times the output costs about eight times the time, not 64: nothing can hang it."""
     head = "[  Datanode State   ]\n\nnode node_ip instance state\n"
 
     def cost(size: int) -> float:
         text = head + piece * (size // len(piece))
-        start = time.thread_time()
-        parse(text)
-        return time.thread_time() - start
+        return min(_cost(text) for _ in range(3))
 
-    cost(1000)
-    assert cost(80_000) < 3 * (2 * cost(40_000)) + 0.02
+    assert cost(96_000) < 24 * cost(12_000) + 0.02
