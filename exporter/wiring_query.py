@@ -10,8 +10,8 @@ from typing import Callable
 from exporter.collectors.cluster import ClusterCollector
 from exporter.config.schema import CmQuery
 from exporter.errors import SourceError
+from exporter.members import members
 from exporter.model.installation import Installation
-from exporter.model.members import members
 from exporter.poller import Cadence, QueryPoller
 from exporter.sources.cm_ctl import CmCtlQuery, QuerySettings
 from exporter.sources.command import Runner

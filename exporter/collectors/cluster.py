@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Callable, NamedTuple, Optional, TypeVar
 
+from exporter.members import Member
 from exporter.metrics import cluster as catalogue
 from exporter.metrics.base import Family, Sample
 from exporter.model.cluster import ClusterSnapshot, ClusterView, CmServer, Datanode
@@ -19,7 +20,6 @@ from exporter.model.cluster_words import (
     QueryOutcome,
     ResourceState,
 )
-from exporter.model.members import Member
 
 AnyRow = TypeVar("AnyRow", CmServer, Datanode)
 Labels = TypeVar("Labels", bound=tuple[str, ...])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from exporter.collectors.cluster import ClusterCollector
+from exporter.members import Member
 from exporter.metrics.cluster import DATANODE_STATE, QUERY_OUTCOME
 from exporter.model.cluster import (
     ClusterSnapshot,
@@ -27,7 +28,6 @@ from exporter.model.cluster_words import (
     ResourceState,
     StaticRole,
 )
-from exporter.model.members import Member
 
 Page = dict[str, dict[tuple[str, ...], float]]
 
