@@ -26,6 +26,7 @@ from exporter.sources.cm_ctl import (
     with_answer_wait,
 )
 from exporter.sources.command import Account, Completed, Runner, RunOutcome
+from tests.support.directories import open_directory
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 NORMAL = SAMPLES / "cm_ctl_query" / "01_1p1s_normal_Cvipd.stdout"
@@ -35,11 +36,12 @@ OWN = Account("own", os.geteuid(), os.getegid(), (), "/")
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home() -> Iterator[Path]:
     """A GAUSSHOME with room for a program, and a directory for private logs beside it."""
-    (tmp_path / "app" / "bin").mkdir(parents=True)
-    (tmp_path / "run").mkdir()
-    return tmp_path / "app"
+    with open_directory() as directory:
+        (directory / "app" / "bin").mkdir(parents=True)
+        (directory / "run").mkdir()
+        yield directory / "app"
 
 
 @pytest.fixture(autouse=True)
@@ -226,8 +228,6 @@ def test_without_an_installation_there_is_no_environment(nothing: Optional[Insta
 @pytest.mark.privileged
 def test_as_root_it_becomes_the_cluster_user(home: Path) -> None:
     """cm_ctl runs as the cluster's user, can write its log, and has no capability."""
-    for directory in (home, *home.parents[:4]):
-        directory.chmod(0o755)
     _program(
         home,
         "mkdir -p $GAUSSLOG/cm && echo ok > $GAUSSLOG/cm/log || exit 9\n"

@@ -16,6 +16,7 @@ import pytest
 
 from exporter.errors import SourceError
 from exporter.sources.command import Account, Command, Completed, Runner, RunOutcome
+from tests.support.directories import open_directory
 
 _ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 
@@ -201,17 +202,13 @@ def test_as_root_the_bounding_set_is_empty_too() -> None:
 
 
 @pytest.mark.privileged
-def test_as_root_the_program_runs_as_the_cluster_user(tmp_path: Path) -> None:
+def test_as_root_the_program_runs_as_the_cluster_user() -> None:
     """uid, gid, groups, directory and umask are the account's and the command's, all four uids."""
     account = Account("nobody", 65534, 65533, (65533, 65532), "/")
-    tmp_path.chmod(0o755)
-    program = _script(
-        tmp_path, "grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs)' /proc/self/status; umask; pwd"
-    )
-    for parent in tmp_path.parents[:3]:
-        parent.chmod(0o755)
-    command = Command((program,), _ENV, user=account, cwd="/proc")
-    text = Runner().run(command).text
+    body = "grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs)' /proc/self/status; umask; pwd"
+    with open_directory() as directory:
+        command = Command((_script(directory, body),), _ENV, user=account, cwd="/proc")
+        text = Runner().run(command).text
     assert "Uid:\t65534\t65534\t65534\t65534" in text
     assert "Gid:\t65533\t65533\t65533\t65533" in text
     assert "Groups:\t65532 65533" in text
