@@ -18,16 +18,18 @@ from typing import Callable, Protocol
 
 import structlog
 
+from exporter.collectors.installation import InstallationCollector, MarkersCollector
 from exporter.collectors.node import ProcessesCollector
 from exporter.collectors.node_info import NodeInfoCollector
 from exporter.collectors.ports import PortsCollector
 from exporter.collectors.self_metrics import ProcessCollectors, SelfCollector
 from exporter.config import Config
 from exporter.daemon import Daemon
+from exporter.discovering import InstallationParts, InstallationWiring
 from exporter.errors import ListenError
+from exporter.members import node_identity
 from exporter.metrics import CATALOGUE
 from exporter.metrics.exporter import COLLECTOR_SUCCESS
-from exporter.model.node import NodeIdentity
 from exporter.options import Options
 from exporter.output import write_out
 from exporter.registry import Clock, Collector, Registry
@@ -39,7 +41,7 @@ from exporter.web.listen import open_listeners
 from exporter.web.refusals import Refusals
 from exporter.web.server import Server
 from exporter.web.site import Site, SiteSettings
-from exporter.wiring import PortParts, Watched, configured, port_parts
+from exporter.wiring import PortParts, Watched, port_parts
 
 ONCE_BUDGET_SECONDS = 60.0
 
@@ -65,7 +67,7 @@ class Runtime:
     reloads: ReloadRecord
     refusals: Refusals
     host_name: str
-    watch: Callable[[Config], Watched] = configured
+    installation: Callable[[Options, Config, str], InstallationParts]
     ports: Callable[[Options, Watched], PortParts] = port_parts
 
 
@@ -75,6 +77,7 @@ class Application:
 
     registry: Registry
     services: tuple[Service, ...] = ()
+    own_port_problem: Callable[[], str] = str
 
     def start(self) -> None:
         """Start the background work."""
@@ -96,53 +99,66 @@ class Application:
 
 def make_runtime(clock: Clock = Clock()) -> Runtime:  # noqa: B008 -- frozen
     """Make what outlives a reload."""
-    return Runtime(clock, ReloadRecord(clock.wall), Refusals(clock.monotonic), platform.node())
+    return Runtime(
+        clock,
+        ReloadRecord(clock.wall),
+        Refusals(clock.monotonic),
+        platform.node(),
+        InstallationWiring(),
+    )
 
 
 def build(options: Options, config: Config, runtime: Runtime) -> Application:
     """Put the parts together; nothing is started and nothing is read yet."""
-    services: list[Service] = []
-    collectors = [
-        NodeInfoCollector(lambda: _node(config, runtime)),
-        *_optional_collectors(options, config, runtime, services),
+    found = runtime.installation(options, config, runtime.host_name)
+    services: list[Service] = [found.discovery]
+    collectors: list[Collector] = [
+        NodeInfoCollector(lambda: node_identity(found.discovery.installation())),
+        InstallationCollector(found.discovery.installation),
+        *_optional_collectors(options, found, runtime),
         SelfCollector(runtime.reloads.status, lambda: runtime.refusals.counts),
         ProcessCollectors(),
     ]
-    return Application(Registry(collectors, CATALOGUE, runtime.clock), tuple(services))
-
-
-def _optional_collectors(
-    options: Options, config: Config, runtime: Runtime, services: list[Service]
-) -> Sequence[Collector]:
-    """Make the collectors that ``--no-collector.<name>`` can leave out; add their services."""
-    del services
-    watched = runtime.watch(config)
-    parts = runtime.ports(options, watched)
-    made: dict[str, Collector] = {
-        "ports": PortsCollector(parts.inspector.inspect),
-        "node": ProcessesCollector(watched.endpoints, watched.identity, parts.processes.of_user),
-    }
-    return [collector for name, collector in made.items() if name in options.collectors]
-
-
-def _node(config: Config, runtime: Runtime) -> NodeIdentity:
-    configured = config.installation
-    return NodeIdentity(
-        node_name=configured.node_name or runtime.host_name,
-        node_id="" if configured.node_id is None else str(configured.node_id),
+    return Application(
+        Registry(collectors, CATALOGUE, runtime.clock),
+        tuple(services),
+        lambda: found.own_port_problem(options),
     )
 
 
+def _optional_collectors(
+    options: Options, found: InstallationParts, runtime: Runtime
+) -> Sequence[Collector]:
+    """Make the collectors that ``--no-collector.<name>`` can leave out."""
+    watched = Watched(found.discovery.endpoints, found.identity)
+    parts = runtime.ports(options, watched)
+    made: dict[str, tuple[Collector, ...]] = {
+        "ports": (PortsCollector(parts.inspector.inspect),),
+        "node": (
+            ProcessesCollector(watched.endpoints, watched.identity, parts.processes.of_user),
+            MarkersCollector(found.discovery.installation, found.markers),
+        ),
+    }
+    return [each for name, some in made.items() if name in options.collectors for each in some]
+
+
 def serve(options: Options, config: Config) -> int:
-    """Serve until told to end; 1 when an own address cannot be had, else 0."""
+    """Serve until told to end; 1 when an own address cannot be had, else 0.
+
+    78 when the cluster needs one of the own ports: then the exporter would be the conflict.
+    """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the loop handles it: it must not kill
+    runtime = make_runtime()
+    first = build(options, config, runtime)
+    problem = first.own_port_problem()
+    if problem:
+        structlog.get_logger().error(problem)
+        return os.EX_CONFIG
     try:
         listeners = open_listeners(options.listen_addresses)
     except ListenError as error:
         structlog.get_logger().error(str(error))
         return 1
-    runtime = make_runtime()
-    first = build(options, config, runtime)
     reloader = Reloader(
         first, lambda: build(options, read_config(options), runtime), runtime.reloads
     )

@@ -6,12 +6,12 @@ import os
 import platform
 import sys
 from dataclasses import asdict, dataclass
-from typing import Callable
+from typing import Callable, Optional
 
 from exporter.config import Config, merge_endpoints
 from exporter.discovery import Discovery
 from exporter.endpoints import discovered_endpoints
-from exporter.errors import UsageError
+from exporter.errors import SourceError, UsageError
 from exporter.flags import Flag, Values, one_of
 from exporter.model.installation import Installation, InstallationHints
 from exporter.model.logs import StopMarker
@@ -25,7 +25,7 @@ from exporter.sources.cluster_processes import ClusterProcesses
 from exporter.sources.command import Runner
 from exporter.sources.environment_search import EnvironmentSearch
 from exporter.sources.host_files import HostFiles, WatchedFiles
-from exporter.sources.installation import NO_UID, Defaults, InstallationReader
+from exporter.sources.installation import NO_UID, Defaults, InstallationReader, Remembered
 from exporter.sources.markers import read_identity, read_markers
 from exporter.sources.shell_environment import ShellEnvironment
 
@@ -34,41 +34,71 @@ _MAX_PORT = 65535
 
 @dataclass(frozen=True)
 class InstallationParts:
-    """What knows the installation; ``discovery`` is a service to start and to stop."""
+    """What knows the installation; ``discovery`` is a service to start and to stop.
+
+    ``identity`` tells what makes a process one of this cluster's, ``markers`` lists the stop
+    markers below a GAUSSHOME, both as they are at the moment; they raise SourceError.
+    """
 
     discovery: Discovery
-    files: HostFiles
+    identity: Callable[[], ClusterIdentity]
+    markers: Callable[[str], tuple[StopMarker, ...]]
 
-    def identity(self) -> ClusterIdentity:
-        """Tell what makes a process one of this cluster's, pid files as they are now."""
-        return read_identity(self.files, self.discovery.installation())
+    def own_port_problem(self, options: Options) -> str:
+        """Look, and tell which endpoint needs a port on which we are to listen; empty if none."""
+        self.discovery.look()
+        for endpoint in self.discovery.endpoints():
+            if endpoint.port in options.listen_ports:
+                needs = f"{endpoint.endpoint} of the cluster needs port {endpoint.port}"
+                return f"{needs}; choose another --web.listen-address"
+        return ""
 
-    def markers(self, gausshome: str) -> tuple[StopMarker, ...]:
-        """List the stop markers as they are now; raises SourceError."""
-        return read_markers(self.files, gausshome)
+
+class InstallationWiring:
+    """Puts together what knows the installation; nothing is read yet.
+
+    It outlives a reload, so that the last good facts of the same installation do, too.
+    """
+
+    def __init__(self) -> None:
+        self._remembered: dict[tuple[Optional[str], ...], Remembered] = {}
+
+    def __call__(self, options: Options, config: Config, host_name: str) -> InstallationParts:
+        """Make the parts for one configuration."""
+        wanted = config.installation
+        same = (wanted.user, wanted.env_file, wanted.gausshome)
+        remembered = self._remembered.setdefault(same, Remembered())
+        return _parts(options, config, host_name, remembered)
 
 
-def installation_parts(options: Options, config: Config, host_name: str) -> InstallationParts:
-    """Put together what knows the installation; nothing is read yet."""
-    runner = Runner()
-    refresh, nothing = _reader(options, config, host_name, runner)
-    derive = _derive(config)
-    return InstallationParts(
-        Discovery(refresh, derive, nothing, runner.stop), HostFiles(options.rootfs)
-    )
+def _parts(
+    options: Options, config: Config, host_name: str, remembered: Remembered
+) -> InstallationParts:
+    runner, files = Runner(), HostFiles(options.rootfs)
+    reader, nothing = _reader(options, config, host_name, runner, remembered)
+    discovery = Discovery(reader.refresh, _derive(config), nothing, runner.stop)
+
+    def identity() -> ClusterIdentity:
+        found = discovery.installation()
+        if found.uid == NO_UID:  # whoever holds a port would look like a stranger
+            raise SourceError(f"the cluster's OS user {found.user!r} is not known")
+        return read_identity(files, found)
+
+    return InstallationParts(discovery, identity, lambda home: read_markers(files, home))
 
 
 def _reader(
-    options: Options, config: Config, host_name: str, runner: Runner
-) -> tuple[Callable[[], Installation], Installation]:
+    options: Options, config: Config, host_name: str, runner: Runner, remembered: Remembered
+) -> tuple[InstallationReader, Installation]:
     hints = InstallationHints(**asdict(config.installation))
     files, own = WatchedFiles(options.rootfs), own_user()
     shell = ShellEnvironment(runner.run) if files.is_own_root else None
     search = EnvironmentSearch(files, ClusterProcesses(options.procfs), shell, os.environ)
     defaults = Defaults(own.name, host_name)
-    reader = InstallationReader(hints, defaults, files, search, Accounts(files, own).find)
+    accounts = Accounts(files, own)
+    reader = InstallationReader(hints, defaults, files, search, accounts.find, remembered)
     name = hints.node_name or host_name
-    return reader.refresh, Installation(hints.user or own.name, NO_UID, name)
+    return reader, Installation(hints.user or own.name, NO_UID, name)
 
 
 def _derive(config: Config) -> Callable[[Installation], tuple[Endpoint, ...]]:
@@ -96,10 +126,14 @@ TARGETS_FLAGS = (
 )
 
 
+def _look(options: Options, config: Config) -> Installation:
+    reader, _ = _reader(options, config, platform.node(), Runner(), Remembered())
+    return reader.refresh()
+
+
 def discover(options: Options, config: Config, values: Values) -> int:
     """Write what was found of the installation; 1 when something that must be there was not."""
-    refresh, _ = _reader(options, config, platform.node(), Runner())
-    found = refresh()
+    found = _look(options, config)
     endpoints = _derive(config)(found)
     as_json = values["format"] == "json"
     write = discover_report.as_json if as_json else discover_report.as_text
@@ -112,8 +146,7 @@ def targets(options: Options, config: Config, values: Values) -> int:
     port = values["exporter-port"] or min(options.listen_ports, default=0)
     if not port:
         raise UsageError("the exporters' port is the kernel's choice; give --exporter-port")
-    refresh, _ = _reader(options, config, platform.node(), Runner())
-    found = refresh()
+    found = _look(options, config)
     if found.static is None:
         told = "\n".join(finding.detail for finding in found.problems)
         sys.stderr.write(f"no cluster_static_config could be read\n{told}\n")

@@ -60,6 +60,10 @@ class Discovery:
         if self._thread is not None:
             self._thread.join(_STOP_SECONDS)
 
+    def wait_for_first(self, timeout: float) -> bool:
+        """Wait until the first look has ended; ``timeout`` is in seconds."""
+        return self._looked.wait(timeout)
+
     def installation(self) -> Installation:
         """Return what is known."""
         return self._current()[0]

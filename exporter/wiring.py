@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable, Optional
 
-from exporter.config import Config, configured_endpoints
-from exporter.errors import SourceError
 from exporter.inspection import Clocks, PortInspector, ProcessReader, Sources, no_bind_failure
 from exporter.model.ports import ClusterIdentity, Endpoint, Process
 from exporter.options import Options
@@ -31,25 +27,6 @@ class Watched:
 
     endpoints: Callable[[], tuple[Endpoint, ...]]
     identity: Callable[[], ClusterIdentity]
-
-
-def configured(config: Config) -> Watched:
-    """Watch what the configuration alone says; raises SourceError for an unknown user."""
-    identity = _identity(config)
-    endpoints = configured_endpoints(config)
-    return Watched(lambda: endpoints, lambda: identity)
-
-
-def _identity(config: Config) -> ClusterIdentity:
-    installation = config.installation
-    try:
-        entry = pwd.getpwnam(installation.user) if installation.user else None
-    except KeyError:
-        raise SourceError(f"installation.user: no user {installation.user!r} here") from None
-    uid = os.geteuid() if entry is None else entry.pw_uid
-    home = installation.gausshome
-    app_dirs = () if home is None else (os.path.realpath(home),)
-    return ClusterIdentity(uid, installation.user or str(uid), home and str(home), app_dirs)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pytest
 from exporter.cli import main
 from exporter.config import Config, EndpointConfig
 from exporter.config import Installation as Configured
-from exporter.discovering import InstallationParts, installation_parts
+from exporter.discovering import InstallationParts, InstallationWiring
 from exporter.endpoints import discovered_endpoints
 from exporter.options import Options
 from exporter.ownership.bind import holds_all
@@ -142,9 +142,20 @@ def test_without_a_static_config_there_are_no_targets(tmp_path: Path, capsys: Ca
     assert "/nowhere/app/bin/cluster_static_config: No such file" in captured.err
 
 
+def test_the_exporter_never_takes_a_port_of_the_cluster(
+    trees: Lab, tmp_path: Path, capsys: CapSys
+) -> None:
+    """It ends with 78 before it listens: else it would be the conflict itself."""
+    node = trees.node(1)
+    words = [f"--web.listen-address={node.address}:{node.cm_port}", "--log.format=json"]
+    assert main([*words, *_config(trees, tmp_path, node)]) == os.EX_CONFIG
+    told = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert f"cm_server of the cluster needs port {node.cm_port}" in str(told)
+
+
 def _parts(lab: Lab, node: NodePlan, *endpoints: EndpointConfig) -> InstallationParts:
     configured = Configured(user=lab.account.pw_name, gausshome=str(node.gausshome))
-    return installation_parts(Options(), Config(configured, endpoints), "myhost")
+    return InstallationWiring()(Options(), Config(configured, endpoints), "myhost")
 
 
 @pytest.fixture(scope="module")

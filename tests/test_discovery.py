@@ -63,6 +63,7 @@ def test_whoever_asks_first_waits_until_something_is_known(started: list[Discove
     discovery.start()
     assert discovery.endpoints() == discovered_endpoints(KNOWN)
     assert discovery.installation() is KNOWN
+    assert discovery.wait_for_first(0)
 
 
 def test_nobody_waits_longer_than_promised(started: list[Discovery]) -> None:
@@ -72,6 +73,7 @@ def test_nobody_waits_longer_than_promised(started: list[Discovery]) -> None:
     discovery = _discovery(host, first_look=0.01)
     started.append(discovery)
     discovery.start()
+    assert not discovery.wait_for_first(0.01)
     assert discovery.installation() is NOTHING
     assert discovery.endpoints() == ()
 

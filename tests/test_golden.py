@@ -8,6 +8,9 @@ from pathlib import Path
 
 from exporter.app import Runtime, build
 from exporter.config import Config, Installation
+from exporter.discovering import InstallationParts
+from exporter.discovery import Discovery
+from exporter.model.logs import StopMarker
 from exporter.options import Options
 from exporter.registry import Clock
 from exporter.reloading import ReloadRecord
@@ -16,6 +19,7 @@ from exporter.web.refusals import Refusals
 from exporter.wiring import PortParts, Watched
 from tests.support.facts import APP, CLUSTER, OMM, OTHER_USER, endpoint, process, socket
 from tests.support.fake_host import HERE, FakeHost
+from tests.support.installations import installation
 from tests.support.promtool import check_metrics
 
 GOLDEN = Path(__file__).parent / "golden" / "metrics.txt"
@@ -32,7 +36,7 @@ def still_page() -> bytes:
     clock = Clock(lambda: 5.0, lambda: NOW)
     refusals = Refusals(clock.monotonic)
     runtime = Runtime(
-        clock, ReloadRecord(clock.wall), refusals, "ogdb1", _watch, _ports_of_the_host
+        clock, ReloadRecord(clock.wall), refusals, "ogdb1", _installation, _ports_of_the_host
     )
     config = Config(installation=Installation(node_id=1))
     application = build(Options(), config, runtime)
@@ -41,10 +45,15 @@ def still_page() -> bytes:
     return render(families, Format.TEXT)
 
 
-def _watch(_config: Config) -> Watched:
+def _installation(_options: Options, _config: Config, _host_name: str) -> InstallationParts:
+    """Two nodes, of which this is the first; an operator has stopped its database."""
     cm_server = endpoint("cm_server", HERE)
     datanode = endpoint("datanode", HERE, port=15400, process="gaussdb", data_dir="/data/dn")
-    return Watched(lambda: (cm_server, replace(datanode, component="datanode")), lambda: CLUSTER)
+    endpoints = (cm_server, replace(datanode, component="datanode"))
+    known = installation(variables={"GS_CLUSTER_NAME": "demo"})
+    stopped = (StopMarker("instance_manual_start", "6001", NOW - 60),)
+    discovery = Discovery(lambda: known, lambda _: endpoints, known)
+    return InstallationParts(discovery, lambda: CLUSTER, lambda _: stopped)
 
 
 def _ports_of_the_host(_options: Options, watched: Watched) -> PortParts:

@@ -1,8 +1,8 @@
 """Where the installation's environment comes from: the first place that tells GAUSSHOME.
 
 In order: the configured file; the cluster's own processes; MPPDB_ENV_SEPARATE_PATH, else
-``~/.bashrc``; om_monitor's crontab line. bash is asked at the start, on a reload, and when a
-file has changed; a place that fails is a finding, and the next one is asked.
+``~/.bashrc``; om_monitor's crontab line. bash is asked at the start, and when a file has
+changed; a place that fails is a finding, and the next one is asked.
 """
 
 from __future__ import annotations
@@ -82,10 +82,6 @@ class EnvironmentSearch:
         self._own = own
         self._process: Optional[Found] = None
         self._evaluated: dict[tuple[str, ...], _Evaluated] = {}
-
-    def forget(self) -> None:
-        """Ask bash again the next time, whether or not a file has changed."""
-        self._evaluated.clear()
 
     def find(self, hints: InstallationHints, account: Account) -> Environment:
         """Return the environment; its variables are empty when no place tells GAUSSHOME."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Callable, NamedTuple, Optional
 
 from exporter.errors import SourceError
@@ -25,6 +25,7 @@ MAX_APP_DIRS = 16
 CONFIGURED = "configuration"
 NO_UID = -1
 _TOLD = ("GAUSSHOME", "GAUSSLOG", "DSS_HOME", "GS_CLUSTER_NAME")
+_ROOT = "openGauss never runs as root: set installation.user"
 _NOWHERE = (
     "no place tells it: set installation.user, installation.env_file or"
     " installation.gausshome in the configuration"
@@ -38,10 +39,20 @@ class Defaults(NamedTuple):
     host_name: str
 
 
+@dataclass
+class Remembered:
+    """What outlives a reader when the configuration is read anew: the last good facts."""
+
+    facts: Facts = field(default_factory=Facts)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    app_dirs: tuple[str, ...] = ()
+
+
 class InstallationReader:
     """Knows the installation of one cluster user; for one thread.
 
-    ``account`` looks a user up, and raises SourceError when there is none.
+    ``account`` looks a user up, and raises SourceError when there is none. ``remembered`` is
+    what an earlier reader of the same installation has left.
     """
 
     def __init__(
@@ -51,23 +62,17 @@ class InstallationReader:
         files: WatchedFiles,
         environment: EnvironmentSearch,
         account: Callable[[str], Account],
+        remembered: Remembered,
     ) -> None:
         self._hints = hints
         self._defaults = defaults
         self._files = files
         self._environment = environment
         self._account = account
-        self._facts = Facts()
+        self._remembered = remembered
+        self._facts = remembered.facts
         self._installed = InstalledFiles(files, self._facts)
-        self._variables: Mapping[str, str] = {}
-        self._app_dirs: tuple[str, ...] = ()
         self._last: Optional[tuple[Environment, Installation]] = None
-
-    def reload(self, hints: InstallationHints) -> None:
-        """Take other hints, and read everything anew the next time."""
-        self._hints = hints
-        self._environment.forget()
-        self._last = None
 
     def refresh(self) -> Installation:
         """Return what is known now; what went wrong is in its findings, and never raised."""
@@ -81,6 +86,8 @@ class InstallationReader:
             return self._last[1]
         self._files.forget()
         self._facts.begin()
+        if account.uid == 0:
+            self._facts.note("user", user, FactState.NOT_UNDERSTOOD, _ROOT)
         found = self._read(account, environment)
         self._last = (environment, found)
         return found
@@ -126,7 +133,7 @@ class InstallationReader:
     def _settle(self, environment: Environment) -> Mapping[str, str]:
         """Lay the configuration's words over the environment; without any keep the last one."""
         self._facts.findings.extend(environment.findings)
-        self._variables = environment.variables or self._variables
+        self._remembered.variables = environment.variables or self._remembered.variables
         hints = self._hints
         given = {
             "GAUSSHOME": hints.gausshome,
@@ -134,7 +141,7 @@ class InstallationReader:
             "DSS_HOME": hints.dss_home,
         }
         configured = {name: value for name, value in given.items() if value}
-        variables = {**self._variables, **configured}
+        variables = {**self._remembered.variables, **configured}
         if not (environment.variables or hints.gausshome):
             self._facts.note("GAUSSHOME", "environment", FactState.MISSING, _NOWHERE)
         for name in _TOLD:
@@ -167,9 +174,9 @@ class InstallationReader:
         if gausshome:
             self._files.watch(gausshome)
             current = self._facts.read("app_dir", gausshome, self._files.resolve) or gausshome
-            others = tuple(known for known in self._app_dirs if known != current)
-            self._app_dirs = (*others, current)[-MAX_APP_DIRS:]
-        return self._app_dirs
+            others = tuple(known for known in self._remembered.app_dirs if known != current)
+            self._remembered.app_dirs = (*others, current)[-MAX_APP_DIRS:]
+        return self._remembered.app_dirs
 
 
 def _dss_home(resources: tuple[CmResource, ...], node: StaticNode) -> str:

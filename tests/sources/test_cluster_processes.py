@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter.sources.cluster_processes import ClusterProcesses
-from tests.support.trees import FakeProc
-
-UID = os.getuid()
+from tests.support.trees import UID, FakeProc
 
 
 @pytest.fixture
@@ -87,7 +85,7 @@ def test_a_real_process_is_found() -> None:
         assert child.stdin is not None
         assert child.stdout is not None
         child.stdout.readline()
-        found = ClusterProcesses().find(UID, "/made/app")
+        found = ClusterProcesses().find(os.getuid(), "/made/app")
         child.stdin.close()
     assert found is not None
     assert found.pid == child.pid

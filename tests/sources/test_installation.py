@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,11 +20,10 @@ from exporter.sources.cluster_processes import ClusterProcesses
 from exporter.sources.command import Account
 from exporter.sources.environment_search import EnvironmentSearch
 from exporter.sources.host_files import WatchedFiles
-from exporter.sources.installation import Defaults, InstallationReader
+from exporter.sources.installation import Defaults, InstallationReader, Remembered
 from tests.support.static_config_writer import make_cluster, write_static_config
-from tests.support.trees import APP, CM, DATA, HOME, FakeProc, Tree
+from tests.support.trees import APP, CM, DATA, US, FakeProc, Tree
 
-US = Account("omm", os.getuid(), os.getgid(), (), HOME)
 STATIC = "/opt/huawei/install/app_1/bin/cluster_static_config"
 
 
@@ -35,14 +33,19 @@ class World:
     def __init__(self, directory: Path, **hints: object) -> None:
         self.tree = Tree(directory / "root")
         self.proc = FakeProc(directory / "proc")
+        self.remembered = Remembered()
+        self.configure(**hints)
+
+    def configure(self, **hints: object) -> None:
+        """Let another reader take over, as when the configuration is read anew."""
         files = WatchedFiles(self.tree.root)
-        processes = ClusterProcesses(self.proc.root)
         self.reader = InstallationReader(
             InstallationHints(**hints),  # type: ignore[arg-type]  # each test gives what it means
             Defaults("omm", "myhost"),
             files,
-            EnvironmentSearch(files, processes, None, {}),
+            EnvironmentSearch(files, ClusterProcesses(self.proc.root), None, {}),
             _account,
+            self.remembered,
         )
 
     def start(self, gausshome: str = APP) -> None:
@@ -55,6 +58,8 @@ class World:
 
 
 def _account(name: str) -> Account:
+    if name == "root":
+        return Account("root", 0, 0, (0,), "/root")
     if name != "omm":
         raise SourceError(f"there is no OS user {name!r}")
     return US
@@ -253,11 +258,26 @@ def test_an_unknown_user_is_told(tmp_path: Path) -> None:
     assert found.node_name == "myhost"
 
 
-def test_a_reload_takes_other_hints(world: World) -> None:
-    """The next look has them."""
-    world.refresh()
-    world.reader.reload(InstallationHints(node_name="renamed"))
-    assert world.refresh().node_name == "renamed"
+def test_root_is_no_clusters_user(tmp_path: Path) -> None:
+    """An exporter run as root that was not told the user says so."""
+    found = World(tmp_path, user="root", gausshome=APP).refresh()
+    assert ("user", FactState.NOT_UNDERSTOOD) in _failed(found)
+    assert _ports(found)["cm_server"] == 15300
+
+
+def test_a_reload_keeps_the_last_good_facts(world: World) -> None:
+    """A reader with other hints still knows what the former one had read."""
+    before = world.refresh()
+    world.proc.end(7)
+    world.tree.write(STATIC, b"half")
+    world.tree.release("app_2")
+    world.tree.path(STATIC).unlink()
+    world.configure(node_name="renamed")
+    found = world.refresh()
+    assert found.node_name == "renamed"
+    assert _ports(found) == _ports(before)
+    assert found.app_dirs == ("/opt/huawei/install/app_1", "/opt/huawei/install/app_2")
+    assert ("static_config", FactState.MISSING) in _failed(found)
 
 
 def test_dss_is_found_by_cms_resource(world: World) -> None:

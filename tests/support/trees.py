@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Optional, Union
@@ -15,7 +16,10 @@ HOME = "/home/omm"
 ENV_FILE = f"{HOME}/cluster.env"
 DATA = "/opt/huawei/install/data/dn"
 CM = "/opt/huawei/install/cm"
-OMM = Account("omm", 1000, 1000, (1000,), HOME)
+UID = os.getuid() or 1000
+"""The cluster's user in a FakeProc: ourselves, or somebody who is not root."""
+
+US = Account("omm", UID, UID, (UID,), HOME)
 
 POSTGRESQL_CONF = """\
 listen_addresses = 'localhost,10.77.0.1'
@@ -83,6 +87,8 @@ class FakeProc:
         (directory / "stat").write_text(f"{pid} ({program[:15]}) {fields}\n")
         pairs = [f"{name}={value}\0" for name, value in environ.items()]
         (directory / "environ").write_text("".join(pairs))
+        if os.getuid() == 0:
+            os.chown(directory, UID, UID)
 
     def end(self, pid: int) -> None:
         """Let a process end."""
