@@ -64,11 +64,20 @@ class InstallationWiring:
         self._remembered: dict[tuple[Optional[str], ...], Remembered] = {}
 
     def __call__(self, options: Options, config: Config, host_name: str) -> InstallationParts:
-        """Make the parts for one configuration."""
+        """Make the parts for one configuration; raises SourceError for a user that is not here."""
         wanted = config.installation
+        _check_user(options, wanted.user)
         same = (wanted.user, wanted.env_file, wanted.gausshome)
         remembered = self._remembered.setdefault(same, Remembered())
         return _parts(options, config, host_name, remembered)
+
+
+def _check_user(options: Options, name: Optional[str]) -> None:
+    if name is not None:
+        try:
+            Accounts(HostFiles(options.rootfs), own_user()).find(name)
+        except SourceError:
+            raise SourceError(f"installation.user: no user {name!r} here") from None
 
 
 def _parts(
