@@ -85,8 +85,8 @@ class NameReader(Protocol):
 class HostReader(Protocol):
     """Reads what the node is set to."""
 
-    def ephemeral_ports(self) -> EphemeralPorts:
-        """Return the ports that the kernel hands out by itself."""
+    def ephemeral_ports(self) -> Optional[EphemeralPorts]:
+        """Return the ports that the kernel hands out by itself; None where they are not told."""
 
     def interface_addresses(self) -> frozenset[IPAddress]:
         """Return the addresses of all interfaces in the cluster's network namespace."""

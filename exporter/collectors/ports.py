@@ -79,8 +79,9 @@ def _shown(verdict: PortVerdict) -> dict[tuple[str, ...], Holder]:
 def _risk_families(inspection: Inspection) -> Iterator[Family]:
     endpoints = [verdict.endpoint for verdict in inspection.verdicts]
     twice = duplicates(endpoints)
+    ephemeral = inspection.ephemeral
     yield catalogue.PORT_EPHEMERAL_RISK.family(
-        (_labels(e), inspection.ephemeral.includes(e.port)) for e in endpoints
+        (_labels(e), ephemeral.includes(e.port)) for e in endpoints if ephemeral is not None
     )
     yield catalogue.PORT_DUPLICATE.family((_labels(e), e.key in twice) for e in endpoints)
     yield catalogue.PORT_ADDRESS_MISSING.family(

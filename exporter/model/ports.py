@@ -282,12 +282,13 @@ class UnitContents:
 class Inspection:
     """One look at a node's ports: the verdicts and what they rest on.
 
+    ``ephemeral`` is None where it may not be read: in another network namespace than ours.
     ``addresses`` are those of all interfaces of the cluster's network namespace. ``stoppable``
     has (unit, pid) of the holders whose unit may be stopped as a whole.
     """
 
     verdicts: tuple[PortVerdict, ...]
     facts: SocketFacts
-    ephemeral: EphemeralPorts
+    ephemeral: Optional[EphemeralPorts]
     addresses: frozenset[IPAddress]
     stoppable: frozenset[tuple[str, int]] = frozenset()

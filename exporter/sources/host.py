@@ -26,17 +26,17 @@ class HostFacts:
         self._procfs = procfs
         self._namespace = namespace
 
-    def ephemeral_ports(self) -> EphemeralPorts:
-        """Return the ports that the kernel hands out by itself; raises SourceError, ParseError.
+    def ephemeral_ports(self) -> Optional[EphemeralPorts]:
+        """Return the ports that the kernel hands out by itself; raises ParseError.
 
-        The settings belong to the namespace of who reads them: those of another one can only be
-        read by going there, which takes CAP_SYS_ADMIN.
+        None where they cannot be read. The settings belong to the namespace of who reads them:
+        those of another one can only be read by going there, which takes CAP_SYS_ADMIN.
         """
         where = self._namespace.current()
         try:
             read = self._settings() if where is None else self._settings_in(where)
-        except OSError as error:
-            raise SourceError(f"ip_local_port_range: {error.strerror}") from error
+        except OSError:
+            return None
         low, high = parse_port_range(read[0])
         return EphemeralPorts(low, high, parse_port_list(read[1]))
 

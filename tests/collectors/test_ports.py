@@ -119,6 +119,13 @@ def test_risks_are_shown_for_each_endpoint() -> None:
     assert flags("opengauss_port_address_missing") == [0, 1, 0]
 
 
+def test_a_range_that_may_not_be_read_is_no_risk_and_no_safety() -> None:
+    """Where the ephemeral ports are not known the metric is left out, and nothing else is."""
+    pages = page(replace(look(), ephemeral=None))
+    assert series(pages["opengauss_port_ephemeral_risk"]) == []
+    assert len(series(pages["opengauss_port_duplicate"])) == 1
+
+
 def test_the_page_says_how_it_was_seen() -> None:
     """Source, attribution and the kernel's limits are part of the truth."""
     pages = page(look((socket(HERE, uid=OMM), (OWN,))))

@@ -75,7 +75,7 @@ class FakeHost:
         """Return what the test put into a service."""
         return self.units.get(unit)
 
-    def ephemeral_ports(self) -> EphemeralPorts:
+    def ephemeral_ports(self) -> Optional[EphemeralPorts]:
         """Return the usual range."""
         return EphemeralPorts(32768, 60999)
 

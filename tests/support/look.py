@@ -58,12 +58,14 @@ def look(ports: frozenset[int], uid: int, address: Optional[str]) -> dict[str, o
     lookup = OwnerLookup(procfs, reader, table, time.monotonic)
     owners = lookup.owners(found)
     host = HostFacts(procfs, namespace)
+    ephemeral = host.ephemeral_ports()
     return {
         "source": sockets.source.value,
         "attribution": lookup.attribution.value,
         "sockets": [_socket(sock) for sock in found],
         "owners": {inode: [_process(p) for p in holders] for inode, holders in owners.items()},
         "processes": [_process(process) for process in processes],
+        "ephemeral": None if ephemeral is None else [ephemeral.low, ephemeral.high],
         "addresses": sorted(map(str, host.interface_addresses())),
     }
 
