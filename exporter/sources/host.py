@@ -43,8 +43,8 @@ class HostFacts:
     def _settings(self) -> tuple[str, str]:
         folder = Path(self._procfs.root) / "sys" / "net" / "ipv4"
         return (
-            (folder / "ip_local_port_range").read_text(encoding="ascii", errors="replace"),
-            (folder / "ip_local_reserved_ports").read_text(encoding="ascii", errors="replace"),
+            (folder / "ip_local_port_range").read_text(encoding="utf-8", errors="replace"),
+            (folder / "ip_local_reserved_ports").read_text(encoding="utf-8", errors="replace"),
         )
 
     def _settings_in(self, where: Namespace) -> tuple[str, str]:
@@ -66,6 +66,6 @@ class HostFacts:
         if ipv4 is None:
             raise SourceError(f"{net}/fib_trie cannot be read")
         ipv6 = self._procfs.read(f"{net}/if_inet6") or b""  # a kernel without IPv6
-        return parse_fib_trie(ipv4.decode("ascii", "replace")) | parse_if_inet6(
-            ipv6.decode("ascii", "replace")
+        return parse_fib_trie(ipv4.decode("utf-8", "replace")) | parse_if_inet6(
+            ipv6.decode("utf-8", "replace")
         )

@@ -9,20 +9,18 @@ from hypothesis import strategies as st
 from exporter.errors import ParseError
 from exporter.parsers.sysctl import parse_port_list, parse_port_range
 
-PORTS = st.integers(0, 65535)
-
 
 def test_the_range_has_two_ends() -> None:
     """The file has a tab between them."""
     assert parse_port_range("32768\t60999\n") == (32768, 60999)
 
 
-@given(st.lists(st.tuples(PORTS, PORTS).map(sorted), max_size=5))
+@given(st.lists(st.tuples(st.integers(0, 65000), st.integers(0, 535)), max_size=5))
 @settings(deadline=None)
-def test_reserved_ports_are_numbers_and_ranges(ranges: list[list[int]]) -> None:
+def test_reserved_ports_are_numbers_and_ranges(ranges: list[tuple[int, int]]) -> None:
     """Every port of every range is in it, both ends included."""
-    words = [str(low) if low == high else f"{low}-{high}" for low, high in ranges]
-    expected = {port for low, high in ranges for port in range(low, high + 1)}
+    words = [f"{low}-{low + more}" if more else str(low) for low, more in ranges]
+    expected = {port for low, more in ranges for port in range(low, low + more + 1)}
     assert parse_port_list(",".join(words) + "\n") == expected
 
 
