@@ -61,6 +61,64 @@ class Target:
 
 
 @final
+class Alerting:
+    """A real Alertmanager with the shipped routes, templates and inhibitions.
+
+    Every receiver is led to ``webhook``; the path says which one it was.
+    """
+
+    def __init__(self, directory: Path, webhook: WebhookReceiver, pace: Pace) -> None:
+        self._directory = directory
+        self._webhook = webhook
+        self._pace = pace
+
+    def __enter__(self) -> Alerting:
+        program = find_program(
+            "prometheus-alertmanager", "alertmanager", package="prometheus-alertmanager"
+        )
+        shutil.copytree(ALERTS / "templates", self._directory / "templates")
+        config = self._directory / "alertmanager.yml"
+        config.write_text(yaml.safe_dump(self._config()))
+        data = self._directory / "alertmanager"
+        self.program = Program(
+            lambda port: [
+                program,
+                f"--config.file={config}",
+                f"--storage.path={data}",
+                f"--web.listen-address=127.0.0.1:{port}",
+                "--cluster.listen-address=",
+                "--log.level=warn",
+            ],
+            "/-/ready",
+            self._directory / "alertmanager.log",
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.program.stop()
+
+    def _config(self) -> dict[str, Any]:
+        """Return the shipped configuration with every receiver led to the webhook."""
+        config: dict[str, Any] = yaml.safe_load((ALERTS / "alertmanager.yml").read_text())
+        del config["global"]
+        config["receivers"] = [
+            {
+                "name": receiver["name"],
+                "webhook_configs": [
+                    {"url": self._webhook.url(receiver["name"]), "send_resolved": True}
+                ],
+            }
+            for receiver in config["receivers"]
+        ]
+        for route in (config["route"], *config["route"]["routes"]):
+            if self._pace.group_wait:
+                route["group_wait"] = self._pace.group_wait
+            if self._pace.group_interval:
+                route["group_interval"] = self._pace.group_interval
+        return config
+
+
+@final
 class Monitoring:
     """Prometheus, Alertmanager and a webhook receiver that stands for every receiver."""
 
@@ -83,8 +141,8 @@ class Monitoring:
     def __enter__(self) -> Monitoring:
         with ExitStack() as starting:
             starting.enter_context(self.webhook)
-            self.alertmanager = self._start_alertmanager()
-            starting.callback(self.alertmanager.stop)
+            alerting = Alerting(self._directory, self.webhook, self._pace)
+            self.alertmanager = starting.enter_context(alerting).program
             self.prometheus = self._start_prometheus()
             starting.callback(self.prometheus.stop)
             self._stack = starting.pop_all()
@@ -173,44 +231,3 @@ class Monitoring:
                 }
             ],
         }
-
-    def _start_alertmanager(self) -> Program:
-        program = find_program(
-            "prometheus-alertmanager", "alertmanager", package="prometheus-alertmanager"
-        )
-        shutil.copytree(ALERTS / "templates", self._directory / "templates")
-        config = self._directory / "alertmanager.yml"
-        config.write_text(yaml.safe_dump(self._alertmanager_config()))
-        data = self._directory / "alertmanager"
-        return Program(
-            lambda port: [
-                program,
-                f"--config.file={config}",
-                f"--storage.path={data}",
-                f"--web.listen-address=127.0.0.1:{port}",
-                "--cluster.listen-address=",
-                "--log.level=warn",
-            ],
-            "/-/ready",
-            self._directory / "alertmanager.log",
-        )
-
-    def _alertmanager_config(self) -> dict[str, Any]:
-        """Return the shipped configuration with every receiver led to the webhook."""
-        config: dict[str, Any] = yaml.safe_load((ALERTS / "alertmanager.yml").read_text())
-        del config["global"]
-        config["receivers"] = [
-            {
-                "name": receiver["name"],
-                "webhook_configs": [
-                    {"url": self.webhook.url(receiver["name"]), "send_resolved": True}
-                ],
-            }
-            for receiver in config["receivers"]
-        ]
-        for route in (config["route"], *config["route"]["routes"]):
-            if self._pace.group_wait:
-                route["group_wait"] = self._pace.group_wait
-            if self._pace.group_interval:
-                route["group_interval"] = self._pace.group_interval
-        return config

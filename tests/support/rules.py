@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,10 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 ALERTS = ROOT / "alerts"
-RULE_FILES = tuple(sorted(ALERTS.glob("*.rules.yml")))
+# The first one records what the others rest on.
+RULE_FILES = tuple(
+    sorted(ALERTS.glob("*.rules.yml"), key=lambda path: path.name != "ports.rules.yml")
+)
 
 _SELECTOR = re.compile(r"([a-zA-Z_][a-zA-Z0-9_:]*)\{([^{}]*)\}")
 _MATCHER = re.compile(r"([a-z_]+)\s*(=~|!~|!=|=)\s*(\"[^\"]*\"|%q|\x60[^\x60]*\x60)")
@@ -54,6 +58,7 @@ class Matcher(NamedTuple):
     values: tuple[str, ...]
 
 
+@functools.lru_cache(maxsize=1)
 def rules() -> tuple[Rule, ...]:
     """Read every rule of every file, in order."""
     return tuple(rule for path in RULE_FILES for rule in _rules_of(path))
@@ -86,8 +91,19 @@ def grouping_labels_in(text: str) -> set[str]:
     return {word for labels in lists for word in re.split(r"[\s,]+", labels) if word}
 
 
-def recorded_labels(rule: Rule) -> set[str]:
-    """Return the labels of a recorded metric: those of its outermost aggregation."""
-    found = _GROUPING.search(rule.expr)
-    assert found, f"{rule.name} says by (...) so that its labels are known"
-    return {word for word in re.split(r"[\s,]+", found[1]) if word}
+def recorded_labels() -> dict[str, set[str]]:
+    """Map each recorded metric to its labels.
+
+    They are those of the outermost aggregation, or of the recorded metric that it begins with.
+    """
+    known: dict[str, set[str]] = {}
+    for rule in rules():
+        if not rule.is_alert:
+            first = _NAME.match(rule.expr.strip())
+            found = _GROUPING.search(rule.expr)
+            assert first or found, f"{rule.name} says by (...) so that its labels are known"
+            if first:
+                known[rule.name] = known[first[0]]
+            elif found:
+                known[rule.name] = {word for word in re.split(r"[\s,]+", found[1]) if word}
+    return known
