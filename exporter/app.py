@@ -35,13 +35,15 @@ from exporter.output import write_out
 from exporter.registry import Clock, Collector, Registry
 from exporter.reloading import Reloader, ReloadRecord
 from exporter.settings import read_config
+from exporter.sources.host_files import HostFiles
 from exporter.web.connection import Limits
 from exporter.web.exposition import Format, render
 from exporter.web.listen import open_listeners
 from exporter.web.refusals import Refusals
 from exporter.web.server import Server
 from exporter.web.site import Site, SiteSettings
-from exporter.wiring import PortParts, Watched, port_parts
+from exporter.wiring import PortParts, Remembered, Watched, port_parts
+from exporter.wiring_query import query_parts
 
 ONCE_BUDGET_SECONDS = 60.0
 
@@ -115,7 +117,7 @@ def build(options: Options, config: Config, runtime: Runtime) -> Application:
     collectors: list[Collector] = [
         NodeInfoCollector(lambda: node_identity(found.discovery.installation())),
         InstallationCollector(found.discovery.installation),
-        *_optional_collectors(options, found, runtime),
+        *_optional_collectors(options, config, found, runtime, services),
         SelfCollector(runtime.reloads.status, lambda: runtime.refusals.counts),
         ProcessCollectors(),
     ]
@@ -127,18 +129,29 @@ def build(options: Options, config: Config, runtime: Runtime) -> Application:
 
 
 def _optional_collectors(
-    options: Options, found: InstallationParts, runtime: Runtime
+    options: Options,
+    config: Config,
+    found: InstallationParts,
+    runtime: Runtime,
+    services: list[Service],
 ) -> Sequence[Collector]:
-    """Make the collectors that ``--no-collector.<name>`` can leave out."""
-    watched = Watched(found.discovery.endpoints, found.identity)
+    """Make the collectors that ``--no-collector.<name>`` can leave out; add their services."""
+    watched = Watched(found.discovery.endpoints, Remembered(found.identity, time.monotonic))
     parts = runtime.ports(options, watched)
+    node = ProcessesCollector(watched.endpoints, watched.identity, parts.processes.of_user)
     made: dict[str, tuple[Collector, ...]] = {
         "ports": (PortsCollector(parts.inspector.inspect),),
-        "node": (
-            ProcessesCollector(watched.endpoints, watched.identity, parts.processes.of_user),
-            MarkersCollector(found.discovery.installation, found.markers),
-        ),
+        "node": (node, MarkersCollector(found.discovery.installation, found.markers)),
     }
+    if config.cm_query.enabled and "cluster" in options.collectors:
+        query = query_parts(
+            config.cm_query,
+            found.discovery.installation,
+            lambda: node.runs("cm_server"),
+            HostFiles(options.rootfs),
+        )
+        services.append(query.poller)
+        made["cluster"] = (query.collector,)
     return [each for name, some in made.items() if name in options.collectors for each in some]
 
 

@@ -20,6 +20,8 @@ from exporter.sources.owners import OwnerLookup
 from exporter.sources.procfs import Procfs
 from exporter.sources.units import UnitReader
 
+_REMEMBERED_SECONDS = 1.0
+
 
 @dataclass(frozen=True)
 class Watched:
@@ -27,6 +29,22 @@ class Watched:
 
     endpoints: Callable[[], tuple[Endpoint, ...]]
     identity: Callable[[], ClusterIdentity]
+
+
+class Remembered:
+    """Answers for a second what ``ask`` answered: one look at the pid files for one scrape."""
+
+    def __init__(self, ask: Callable[[], ClusterIdentity], monotonic: Callable[[], float]) -> None:
+        self._ask = ask
+        self._monotonic = monotonic
+        self._known: Optional[tuple[float, ClusterIdentity]] = None
+
+    def __call__(self) -> ClusterIdentity:
+        """Return what is known, a second old at most."""
+        now, known = self._monotonic(), self._known
+        if known is None or now - known[0] >= _REMEMBERED_SECONDS:
+            known = self._known = (now, self._ask())
+        return known[1]
 
 
 @dataclass(frozen=True)

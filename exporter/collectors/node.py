@@ -35,6 +35,16 @@ class ProcessesCollector:
         processes = self._of_user(identity.uid)
         return families(self._endpoints(), processes, identity)
 
+    def runs(self, component: str) -> bool:
+        """Tell whether a process of this component runs here now; raises SourceError."""
+        identity = self._identity()
+        programs = Programs(self._of_user(identity.uid), identity)
+        return any(
+            instances(each, programs.like(each.process), identity)
+            for each in self._endpoints()
+            if each.component == component
+        )
+
 
 def families(
     endpoints: Iterable[Endpoint], processes: Sequence[Process], identity: ClusterIdentity

@@ -180,9 +180,10 @@ class PidFile:
 class ClusterIdentity:
     """What makes a process one of this cluster's.
 
-    ``gausshome`` is as the environment gives it. ``app_dirs`` are all directories that the
-    installation's ``app`` link has pointed to while this exporter ran, resolved and without a
-    slash at the end; empty when no installation is known.
+    ``uid`` is negative while nobody knows it. ``gausshome`` is as the environment gives it.
+    ``app_dirs`` are all directories that the installation's ``app`` link has pointed to while
+    this exporter ran, resolved and without a slash at the end; empty when no installation is
+    known.
     """
 
     uid: int

@@ -66,7 +66,12 @@ def relation_of(
     identity: ClusterIdentity,
     newest: Optional[Process],
 ) -> Relation:
-    """Tell whose process it is; ``newest`` is the newest process of the endpoint's instance."""
+    """Tell whose process it is; ``newest`` is the newest process of the endpoint's instance.
+
+    While it is not known who the cluster's user is, nobody can be called foreign.
+    """
+    if identity.uid < 0:
+        return Relation.UNIDENTIFIED
     if is_instance(endpoint, process, identity):
         return _own_or_leftover(endpoint, process, identity, newest)
     if process.uid != identity.uid:
@@ -78,7 +83,7 @@ def relation_of(
 
 def relation_of_unknown(socket: Socket, identity: ClusterIdentity) -> Relation:
     """Tell whose socket it is when no process was found that holds it."""
-    if socket.inode == 0 or socket.uid == identity.uid:
+    if socket.inode == 0 or identity.uid < 0 or socket.uid == identity.uid:
         return Relation.UNIDENTIFIED
     return Relation.FOREIGN
 

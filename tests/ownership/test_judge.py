@@ -262,3 +262,12 @@ def test_the_first_reason_in_the_order_of_precedence_stands() -> None:
         (socket("127.0.0.1", inode=3), (NGINX,)),
     )
     assert seen.conflict is Reason.IPV6_LISTENER
+
+
+def test_while_the_clusters_user_is_unknown_nobody_is_foreign() -> None:
+    """Without a user to compare with, every holder is unidentified."""
+    nobody = replace(CLUSTER, uid=-1, gausshome=None, app_dirs=())
+    one = endpoint("cm_server", HERE)
+    for owners in ((NGINX,), ()):
+        seen = judge([one], facts((socket(), owners)), (), nobody, {})[0]
+        assert (seen.conflict, seen.foreign_owner) == (Reason.UNIDENTIFIED, False)
