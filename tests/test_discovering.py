@@ -15,8 +15,15 @@ from exporter.config import Config, EndpointConfig
 from exporter.config import Installation as Configured
 from exporter.discovering import InstallationParts, InstallationWiring
 from exporter.endpoints import discovered_endpoints
+from exporter.model.installation import InstallationHints
 from exporter.options import Options
 from exporter.ownership.bind import holds_all
+from exporter.sources.cluster_processes import ClusterProcesses
+from exporter.sources.command import Account, Runner
+from exporter.sources.environment_search import EnvironmentSearch
+from exporter.sources.host_files import WatchedFiles
+from exporter.sources.installation import Defaults, InstallationReader, Remembered
+from exporter.sources.shell_environment import ShellEnvironment
 from exporter.sources.sock_diag import SockDiag
 from tests.lab.cluster import Lab
 from tests.lab.standins.plan import NodePlan
@@ -140,6 +147,45 @@ def test_without_a_static_config_there_are_no_targets(tmp_path: Path, capsys: Ca
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "/nowhere/app/bin/cluster_static_config: No such file" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("habit", "message"),
+    [
+        ("echo hello; printf 'GAUSSHOME=/wrong\\0'\n", ""),
+        ("read -p 'Which cluster? ' answer\n", ""),
+        ("return 0\n", "sets no GAUSSHOME"),
+        ("exit 3\n", "bash ended with status 3 inside it"),
+        ("set -e\n\nno_such_program\n", "cluster.env: line 3: "),
+        ("if then\n", "cluster.env: line 1: `if then"),
+        ("sleep 60\n", "did not end within 0.5 s"),
+    ],
+)
+def test_an_environment_file_with_bad_habits_costs_no_fact(
+    trees: Lab, habit: str, message: str
+) -> None:
+    """What was known stays, what is wrong is told with file and line, and mending it ends that."""
+    node, account = trees.node(1), Account.of(trees.account.pw_name)
+    files = WatchedFiles()
+    shell = ShellEnvironment(Runner(grace_seconds=0.1).run, 0.5)
+    search = EnvironmentSearch(files, ClusterProcesses(Path("/nonexistent")), shell, {})
+    hints = InstallationHints(user=account.name, env_file=str(node.env_file))
+    reader = InstallationReader(
+        hints, Defaults("nobody", "here"), files, search, lambda _: account, Remembered()
+    )
+    before, good = reader.refresh(), node.env_file.read_text()
+    assert before.problems == ()
+    try:
+        node.env_file.write_text(habit + good)
+        found = reader.refresh()
+    finally:
+        node.env_file.write_text(good)
+    assert discovered_endpoints(found) == discovered_endpoints(before)
+    assert (found.gausshome, found.gausslog) == (before.gausshome, before.gausslog)
+    assert bool(found.problems) is bool(message)
+    assert message in "".join(problem.detail for problem in found.problems)
+    assert all(problem.origin == str(node.env_file) for problem in found.problems[:1])
+    assert reader.refresh().problems == ()
 
 
 def test_the_exporter_never_takes_a_port_of_the_cluster(

@@ -26,10 +26,14 @@ Run = Callable[[Command], Completed]
 
 
 class ShellEnvironment:
-    """Asks bash what environment files set; ``run`` runs a program (sources/command)."""
+    """Asks bash what environment files set; ``run`` runs a program (sources/command).
 
-    def __init__(self, run: Run) -> None:
+    ``timeout`` is in seconds, for all files together.
+    """
+
+    def __init__(self, run: Run, timeout: float = TIMEOUT_SECONDS) -> None:
         self._run = run
+        self._timeout = timeout
 
     def evaluate(self, files: Sequence[str], account: Account) -> Mapping[str, str]:
         """Return the named variables after the files were sourced in their order.
@@ -44,12 +48,12 @@ class ShellEnvironment:
             argv=(_BASH, "--noprofile", "--norc", "-c", _SCRIPT, "bash", *files),
             env=_given(account),
             user=account,
-            timeout=TIMEOUT_SECONDS,
+            timeout=self._timeout,
             output_limit=MAX_BYTES,
         )
         done = self._run(command)
         if done.outcome is not RunOutcome.EXITED:
-            raise SourceError(f"{name}: {_why_not(done)}{_told(done)}")
+            raise SourceError(f"{name}: {self._why_not(done)}{_told(done)}")
         if _SYNTAX_ERROR in done.stderr:  # bash goes on behind the file, as if all were well
             raise SourceError(f"{name}: not a script that bash understands{_told(done)}")
         try:
@@ -57,6 +61,11 @@ class ShellEnvironment:
         except ParseError:
             status = f"bash ended with status {done.exit_status} inside it"
             raise SourceError(f"{name}: {status}{_told(done)}") from None
+
+    def _why_not(self, done: Completed) -> str:
+        if done.outcome is RunOutcome.TIMED_OUT:
+            return f"did not end within {self._timeout:g} s: it waits for something"
+        return f"could not be evaluated ({done.outcome.value}) {done.message}".rstrip()
 
 
 def _given(account: Account) -> dict[str, str]:
@@ -68,12 +77,6 @@ def _given(account: Account) -> dict[str, str]:
         "SHELL": _BASH,
         "PATH": _PATH,
     }
-
-
-def _why_not(done: Completed) -> str:
-    if done.outcome is RunOutcome.TIMED_OUT:
-        return f"did not end within {TIMEOUT_SECONDS:.0f} s: it waits for something"
-    return f"could not be evaluated ({done.outcome.value}) {done.message}".rstrip()
 
 
 def _told(done: Completed) -> str:

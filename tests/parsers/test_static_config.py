@@ -240,6 +240,16 @@ def test_one_to_nine_nodes_are_read(count: int) -> None:
         assert parse_static_config(write_static_config(config)).local_node.node_id == number
 
 
+def test_a_cascaded_standby_is_told_by_its_role() -> None:
+    """The roles of a datanode and of its peers are those of the installation."""
+    cluster = make_cluster(["10.0.0.1", "10.0.0.2", "10.0.0.3"])
+    third = cluster.nodes[2]
+    cascaded = replace(third, datanodes=(replace(third.datanodes[0], role=3),))
+    config = replace(cluster, nodes=(*cluster.nodes[:2], cascaded))
+    found = parse_static_config(write_static_config(config))
+    assert [node.datanodes[0].role for node in found.nodes] == [0, 1, 3]
+
+
 def test_nine_datanodes_a_node_are_read() -> None:
     """Several datanodes on one node are all there, in order."""
     cluster = make_cluster(["10.0.0.1"])

@@ -41,14 +41,8 @@ def _evaluate(directory: Path, text: str, seconds: float = 5.0) -> dict[str, str
     file = directory / "cluster.env"
     file.write_text(text)
     file.chmod(0o644)
-    runner = Runner(grace_seconds=0.1)
-
-    def run(command: Command) -> Completed:
-        return runner.run(
-            Command(command.argv, command.env, command.user, seconds, command.output_limit)
-        )
-
-    return dict(ShellEnvironment(run).evaluate([str(file)], _ordinary()))
+    shell = ShellEnvironment(Runner(grace_seconds=0.1).run, seconds)
+    return dict(shell.evaluate([str(file)], _ordinary()))
 
 
 @pytest.fixture
@@ -100,7 +94,7 @@ def test_a_file_that_returns_early_has_set_what_stands_before(readable: Path) ->
         ("set -u\n" + OM, r"status 127 inside it: .*line 4: LD_LIBRARY_PATH: unbound"),
         (OM + "exec /bin/true\n", "bash ended with status 0 inside it"),
         (OM + "kill -9 $$\n", "bash ended with status -9 inside it"),
-        (OM + "sleep 60\n", "did not end within 5 s: it waits for something"),
+        (OM + "sleep 60\n", "did not end within 0.5 s: it waits for something"),
     ],
 )
 def test_a_file_that_does_not_come_to_its_end_is_an_error(
