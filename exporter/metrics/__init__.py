@@ -6,10 +6,10 @@ A collector asks an entry for its family; a name that is not declared here canno
 
 from __future__ import annotations
 
-from exporter.metrics import client_library, cluster, exporter, node, ports
+from exporter.metrics import client_library, cluster, exporter, logs, node, ports
 from exporter.metrics.base import Metric
 
-_MODULES = (ports, node, cluster, exporter, client_library)
+_MODULES = (ports, node, cluster, logs, exporter, client_library)
 
 CATALOGUE: tuple[Metric, ...] = tuple(
     entry for module in _MODULES for entry in vars(module).values() if isinstance(entry, Metric)

@@ -94,6 +94,7 @@ class DatanodeSettings:
     dms_number: int = 0
     dms_instances: tuple[ListedInstance, ...] = ()
     log_directory: str = ""
+    log_line_prefix: Optional[str] = None
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,11 @@ class Signature:
     reference: str = ""
     details: tuple[str, ...] = ()
 
+    @property
+    def reports_port(self) -> bool:
+        """Whether its records name a port of this node as taken."""
+        return any("(?P<port>" in pattern for pattern in (self.pattern, *self.details))
+
 
 class Stamp(NamedTuple):
     """A record's own time: local, and the zone when the record names it."""
@@ -143,7 +148,7 @@ class LogSnapshot:
 
     ``matches`` and ``last_match`` are by (signature, source). ``restart_limit_times`` are the
     times of CM's records that it stopped a resource itself. ``covered_since`` says from when on
-    the records of a source have been seen without a gap.
+    the records of a source have been seen without a gap. ``service_errors`` belong to no source.
     """
 
     matches: Mapping[tuple[str, str], int] = field(default_factory=dict)
@@ -154,3 +159,4 @@ class LogSnapshot:
     restart_limit_times: tuple[float, ...] = ()
     covered_since: Mapping[str, float] = field(default_factory=dict)
     activity: Mapping[str, SourceActivity] = field(default_factory=dict)
+    service_errors: Mapping[LogErrorReason, int] = field(default_factory=dict)

@@ -30,6 +30,7 @@ def parse_datanode_settings(assignments: Iterable[Assignment]) -> DatanodeSettin
         dms_number=number(found["ss_instance_id"]) if "ss_instance_id" in found else 0,
         dms_instances=_dms_instances(found) if dms else (),
         log_directory=found["log_directory"].value if "log_directory" in found else "",
+        log_line_prefix=found["log_line_prefix"].value if "log_line_prefix" in found else None,
     )
 
 

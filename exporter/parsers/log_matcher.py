@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Optional
 
-from exporter.model.logs import Signature
+from exporter.model.logs import RecordPrefix, Signature
 from exporter.parsers.literals import required_literal
 from exporter.parsers.log_lines import (
     LONGEST_LINE,
@@ -134,6 +134,19 @@ class LogMatcher:
         lines = data.count(b"\n", 0, end) + (end > data.rfind(b"\n", 0, end) + 1)
         found = self._finish(groups, chunk._replace(end=end, more=False))
         return Scan(found, end, lines, count_long_lines(data, end))
+
+    def use(self, grammars: Sequence[Grammar]) -> None:
+        """Read prefixes by other grammars from now on."""
+        self._grammars = tuple(grammars)
+        self._memory.clear()
+
+    def first_head(self, data: bytes) -> Optional[RecordPrefix]:
+        """Find the first prefix of a record in the beginning of a chunk."""
+        for line in data[:_FAR].split(b"\n"):
+            heads = prefixes(line, self._grammars)
+            if heads:
+                return heads[0]
+        return None
 
     def _hits(self, data: bytes, end: int) -> list[tuple[int, int]]:
         """Give the bounds of each line in which a signature may match, in their order."""
