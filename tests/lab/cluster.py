@@ -183,8 +183,12 @@ class Lab:
 
     def query(self, node_id: int) -> str:
         """Return what `cm_ctl query -Cvipdw` prints; it leaves no trace in the node's logs."""
+        return self.private_query(node_id).stdout
+
+    def private_query(self, node_id: int) -> subprocess.CompletedProcess[str]:
+        """Run that query with a log directory of its own."""
         private = {**self.environment(node_id), "GAUSSLOG": str(self.node(node_id).faults)}
-        return self.cm_ctl(node_id, "query", "-Cvipdw", environment=private).stdout
+        return self.cm_ctl(node_id, "query", "-Cvipdw", environment=private)
 
     def await_query(self, node_id: int, text: str, seconds: float = 30) -> str:
         """Wait until that query prints a text; return all that it printed."""
@@ -199,8 +203,10 @@ class Lab:
         return last
 
     def pids(self, node_id: int, program: str) -> list[int]:
-        """Return the pids of a node's program."""
+        """Return the pids of a node's program; `fenced` is gaussdb's helper."""
         node = self.node(node_id)
+        if program == "fenced":
+            return procs.find(node, "gaussdb", "--fenced")
         return procs.datanodes(node) if program == "gaussdb" else procs.find(node, program)
 
     def occupy(

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from tests.lab import stranger
+from tests.lab.standins import procs
 from tests.support.holders import Holder, copy_interpreter
 
 _WILDCARD = "0.0.0.0"  # noqa: S104  # whoever binds it is the point of these tests
@@ -32,6 +33,8 @@ HOWS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "v6_only": ("listen", "::", ",v6only"),
         "bound": ("bound", "own", ",noreuse"),
         "connection": ("connection", "own", ",noreuse"),
+        "inherited": ("listen", _WILDCARD, ""),  # by a child, the parent is gone
+        "second_cluster": ("listen", _WILDCARD, ""),  # a gaussdb of another installation
     }
 )
 
@@ -88,24 +91,47 @@ class Occupiers:
     ) -> Occupier:
         """Start one; `where` is the node's id, its address, and the words that lead there."""
         node_id, address, prefix = where
-        name = name or random_name()
-        exe = copy_interpreter(self.directory, name)
+        name, exe = self._program(how, name)
         kind, wanted, flags = HOWS[how]
         place = address if wanted == "own" else wanted
         process: Stoppable
         if answer is None:
             spec = f"{kind},{place},{port}{flags}"
             process = Holder(spec, options=_as(user), prefix=prefix, exe=exe)
+            if how == "inherited":
+                process = _Child(process)
         else:
             process = _Stranger(exe, prefix, place, port, answer)
         occupier = Occupier(node_id, port, how, name, exe, user or _own_name(), process)
         self.held.append(occupier)
         return occupier
 
+    def _program(self, how: str, name: str | None) -> tuple[str, Path]:
+        if how == "second_cluster":
+            other = self.directory / "opt/other/install/app/bin"
+            return "gaussdb", copy_interpreter(other, "gaussdb")
+        name = name or random_name()
+        return name, copy_interpreter(self.directory, name)
+
     def release_all(self) -> None:
         """End them all."""
         while self.held:
             self.held.pop().release()
+
+
+class _Child:
+    """What is left of a holder that forked and died: its child, with the sockets."""
+
+    def __init__(self, parent: Holder) -> None:
+        self.pid = int(parent.command("fork")["pid"])
+        parent.command("die")
+        parent.process.wait(10)
+        self._parent = parent
+
+    def stop(self) -> None:
+        procs.stop([self.pid])
+        procs.await_end([self.pid], 5)
+        self._parent.stop()
 
 
 class _Stranger:

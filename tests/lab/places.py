@@ -51,6 +51,9 @@ class Place(Protocol):
     def join(self, node_id: int) -> None:
         """Join it again."""
 
+    def forget_address(self, node_id: int) -> None:
+        """Take the node's address off its interface."""
+
 
 class Loopback:
     """Addresses 127.x.y.1 to .9, and for each node two free bands of ports."""
@@ -93,6 +96,10 @@ class Loopback:
 
     def join(self, node_id: int) -> None:
         """Refuse, as above."""
+        self.cut(node_id)
+
+    def forget_address(self, node_id: int) -> None:
+        """Refuse: all of 127/8 is always there."""
         self.cut(node_id)
 
     def _band(self) -> int:
@@ -175,6 +182,10 @@ class Namespaces:
     def join(self, node_id: int) -> None:
         """Bring it up again."""
         self._on(0, "link", "set", f"v{node_id}", "up")
+
+    def forget_address(self, node_id: int) -> None:
+        """Take the node's address off its interface."""
+        self._on(node_id, "addr", "del", f"{self.address(node_id)}/24", "dev", "eth0")
 
     def _wire(self, node_id: int) -> None:
         namespace = self._namespace(node_id)

@@ -105,6 +105,10 @@ class Runner:
         """Join it again."""
         self.lab.place.join(it)
 
+    def step_address_gone(self, it: int) -> None:
+        """Take a node's address off its interface, and what remembers it out of the way."""
+        self.lab.place.forget_address(it)
+
     def step_await_query(self, node: int, text: str, seconds: float = 40) -> None:
         """Wait until a pattern is found in what a node's query prints."""
         wanted = re.compile(text, re.MULTILINE)

@@ -63,6 +63,7 @@ class Scenario:
     started: bool = True
     where: str = "any"  # any | namespaces: needs a network that can be cut
     core: bool = False
+    outside: bool = False  # the exporters run outside the nodes' network namespaces
     recording: str | None = None
     recorded_besides: Sequence[str] = ()  # patterns of records in which a run may differ from it
     not_shown: str | None = None

@@ -21,7 +21,7 @@ from tests.lab.standins.launch import shell_command
 from tests.lab.standins.logfile import CmLog, size_limit
 from tests.lab.standins.plan import LabPlan, NodePlan
 
-START_AND_STOP = "StartAndStop"
+SAS = "StartAndStop"  # the thread that starts and stops
 _SHOWN_STOP = "fast shutdown, datapath:"
 
 
@@ -85,23 +85,23 @@ class CmAgent:
         self.say("FATAL", text)
         for _ in range(6):
             time.sleep(1)
-            self.say("LOG", "receive exit request in cma startAndStop.", START_AND_STOP)
+            self.say("LOG", "receive exit request in cma startAndStop.", SAS)
 
     def _stopped(self) -> bool:
         if not (self.node.bin / "cluster_manual_start").exists():
             return False
-        self.say("LOG", "shutdown requested, find start file!", START_AND_STOP)
-        self.say("LOG", "all datanode fast shutdown.", START_AND_STOP)
+        self.say("LOG", "shutdown requested, find start file!", SAS)
+        self.say("LOG", "all datanode fast shutdown.", SAS)
         self.stop_datanode()
         if self.resources is not None:
             self.resources.stop_all()
         text = f"cm_server {_SHOWN_STOP} {self.node.cm_dir}."
-        self.say("LOG", text, START_AND_STOP)
+        self.say("LOG", text, SAS)
         for program in ("cm_server", "gaussdb", "dssserver"):
             pids = procs.find(self.node, program)
             procs.stop(pids)
             procs.await_end(pids, 3)
-        self.say("LOG", "all instances have been stopped!", START_AND_STOP)
+        self.say("LOG", "all instances have been stopped!", SAS)
         return True
 
     def _start_and_stop(self) -> None:
@@ -116,14 +116,25 @@ class CmAgent:
         self._keep_fenced()
 
     def _keep_cm_server(self) -> None:
-        if self._running("cm_server", self.node.bin / "cm_server", START_AND_STOP):
+        if self._running("cm_server", self.node.bin / "cm_server", SAS):
+            self._kill_stopped()
             return
         if self.node.fault("nic_down") is not None:
             text = "nic related with cmserver not up."
-            self.say("WARNING", text, START_AND_STOP)
-            self.say("LOG", _CANNOT_START_CMS, START_AND_STOP)
-        elif not self._taken((self.node.cm_port, self.node.cm_port + 1), START_AND_STOP):
+            self.say("WARNING", text, SAS)
+            self.say("LOG", _CANNOT_START_CMS, SAS)
+        elif not self._taken((self.node.cm_port, self.node.cm_port + 1), SAS):
             self._start("CM_SERVER START", "cm_server", "cm_server", [])
+
+    def _kill_stopped(self) -> None:
+        """Kill a cm_server that was stopped by a signal; it is started again a second later."""
+        path = self.node.bin / "cm_server"
+        for pid in procs.find(self.node, "cm_server"):
+            if procs.state(pid) == "T":
+                self.say("ERROR", f"process (cm_server {pid}) is T (STOPPED), path is {path}", SAS)
+                text = f"kill CMS process (cm_server:{pid}) due to STOPPED!"
+                self.say("LOG", text, SAS)
+                procs.stop([pid])
 
     def _keep_datanode(self) -> None:
         node = self.node
@@ -131,28 +142,28 @@ class CmAgent:
         if manual:
             self._tell_stop_mode(0)
             self.stop_datanode()
-        if self._running("gaussdb", node.data, START_AND_STOP):
+        if self._running("gaussdb", node.data, SAS):
             return
         damaged = node.fault("disk_damaged") is not None
-        taken = self._taken((node.db_port, node.db_port + 1), START_AND_STOP)
+        taken = self._taken((node.db_port, node.db_port + 1), SAS)
         flags = f"dn_manual_stop={manual:d}, g_dnDiskDamage={damaged:d}, g_nicDown=0"
         flags += f", port_conflict={taken:d}, g_dnBuild=0, g_ltranDown=0"
         text = f"datanodeId={node.dn_id}, {flags}, g_dnStartCounts={self._starts}."
-        self.say("LOG", text, START_AND_STOP)
+        self.say("LOG", text, SAS)
         if taken:
             self._starts = 0
         if not (manual or damaged or taken):
             self._start_datanode()
 
     def _start_datanode(self) -> None:
-        self.say("LOG", "BuildStartCommand off", START_AND_STOP)
+        self.say("LOG", "BuildStartCommand off", SAS)
         words = ["-D", str(self.node.data), "-M", "pending"]
         shown = f"gaussdb    -D {self.node.data} -M pending"
         self._start("DN START", "gaussdb", shown, words, f", try {self._starts}")
         self._starts += 1
         counts = f"{self._starts} in 10 min, {self._starts} in hour"
         text = f"the dn(id:{self.node.dn_id}) instance restarts counts: {counts}."
-        self.say("LOG", text, START_AND_STOP)
+        self.say("LOG", text, SAS)
 
     def _keep_fenced(self) -> None:
         node = self.node
@@ -160,8 +171,8 @@ class CmAgent:
         if procs.find(node, "gaussdb", "--fenced"):
             return
         text = "process (gaussdb) is not running, path is fenced, haveFound is 0"
-        self.say("LOG", text, START_AND_STOP)
-        self.say("LOG", text, START_AND_STOP)
+        self.say("LOG", text, SAS)
+        self.say("LOG", text, SAS)
         words = ["--fenced", "-k", str(node.tmp), "-D", str(directory)]
         shown = f"gaussdb --fenced -k '{node.tmp}' -D {directory}"
         self._start("FENCED UDF START", "gaussdb", shown, words)
@@ -172,7 +183,7 @@ class CmAgent:
         """Start in the background through a shell, so that it is nobody's child, as there."""
         output = f'>> "{self.node.system_call_log}" 2>&1 &'
         text = f"{what} system(command:{self.node.bin}/{shown} {output}){behind}"
-        self.say("LOG", text if behind else f"{text}.", START_AND_STOP)
+        self.say("LOG", text if behind else f"{text}.", SAS)
         command = f"{shell_command(self.node, program, words)} </dev/null {output}"
         subprocess.run(["/bin/sh", "-c", command], check=False, close_fds=False)
 
@@ -181,16 +192,16 @@ class CmAgent:
         pids = procs.datanodes(self.node)
         if pids:
             text = f"datanode {_SHOWN_STOP} {self.node.data}."
-            self.say("LOG", text, START_AND_STOP)
-            self.say("LOG", "datanode shutting down.", START_AND_STOP)
+            self.say("LOG", text, SAS)
+            self.say("LOG", "datanode shutting down.", SAS)
             procs.stop(pids, signal.SIGINT)
             procs.stop(procs.await_end(pids, 3))
 
     def _tell_stop_mode(self, level: int) -> None:
-        self.say("LOG", "[get_stop_mode] nlines :3", START_AND_STOP)
-        self.say("WARNING", "[CmAtoBool] str is 0\n errno:2", START_AND_STOP)
+        self.say("LOG", "[get_stop_mode] nlines :3", SAS)
+        self.say("WARNING", "[CmAtoBool] str is 0\n errno:2", SAS)
         text = f"g_cmDoForce :0,g_cmShutdownMode:1, g_cmShutdownLevel:{level}"
-        self.say("LOG", text, START_AND_STOP)
+        self.say("LOG", text, SAS)
 
     def _running(self, program: str, path: Path, thread: str) -> bool:
         """Look twice, as the two records tell: a dying process loses its name before its ports."""

@@ -14,10 +14,14 @@ from tests.lab.standins.plan import LabPlan, NodePlan
 
 def main(plan: LabPlan, node: NodePlan, arguments: list[str]) -> int:
     """Run dssserver; `-D` names DSS_HOME."""
-    del plan, node
+    del plan
     os.umask(0o077)
     home = Path(arguments[arguments.index("-D") + 1])
     address, port, number = _own_place(home)
+    fault = node.fault("dssserver_dies")
+    if fault is not None:
+        _say(home, fault.strip())
+        return 1
     try:
         if ports.answers(address, port):
             raise FileExistsError  # MES connects before it binds

@@ -65,9 +65,14 @@ def _arguments(pid: int) -> list[str]:
         return []
 
 
-def _alive(pid: int) -> bool:
+def state(pid: int) -> str:
+    """Return a process' state letter of proc(5); X when it is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}
+        return "X"
+    return stat.rpartition(")")[2].split()[0]
+
+
+def _alive(pid: int) -> bool:
+    return state(pid) not in {"Z", "X"}
