@@ -146,7 +146,9 @@ class Demonstration:
 
     def _show_pages(self) -> None:
         for node in self._lab.plan.nodes:
-            rows = [line(sample) for sample in self._fleet.page(node.node_id) if _telling(sample)]
+            page = self._fleet.page(node.node_id)
+            stuck = expectations.reasons(page, "opengauss_port_conflict")
+            rows = [line(s) for s in page if s.labels.get("endpoint") in stuck and _telling(s)]
             self._tell("\n".join(rows) if rows else f"{node.name}: no port is in conflict")
 
     def _show_notification(self, monitoring: Monitoring) -> None:

@@ -23,13 +23,14 @@ from tests.lab.cluster import Lab
 from tests.lab.fleet import Fleet
 from tests.lab.runner import Runner
 from tests.lab.scenario import Expectation, Phase, Scenario, load_all
-from tests.support.monitoring import Monitoring, Target
+from tests.support.monitoring import Monitoring, Pace, Target
 
 SEEN_SECONDS = 40.0  # for a page or an answer to be as expected
-ALERT_SECONDS = 60.0  # for alerts, whose `for` is 15 s
+ALERT_SECONDS = 90.0  # for alerts, whose `for` is 15 s
 QUIET_SECONDS = 22.0  # longer than the `for` of every cause: what would fire has fired
 SYMPTOM_SECONDS = 75.0  # longer than that of every symptom, and than keep_firing_for
-SIDE_BY_SIDE = 6
+SIDE_BY_SIDE = 5
+PACE = Pace("2s", "2s", "1s", "2s")
 
 
 @dataclass
@@ -147,7 +148,7 @@ def playing(
     scenarios: Sequence[Scenario], directory: Path, quiet: float
 ) -> Iterator[dict[str, Future[Outcome]]]:
     """Play scenarios side by side below a directory; yields their outcomes to come."""
-    with Monitoring(directory) as monitoring, ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+    with Monitoring(directory, pace=PACE) as monitoring, ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         stage = Stage(monitoring)
         yield {s.name: pool.submit(play, s, stage, quiet) for s in scenarios}
 

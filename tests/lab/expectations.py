@@ -134,6 +134,8 @@ def alert_problems(expect: Expectation, firing: Sequence[Mapping[str, str]]) -> 
     wanted = [dict(alert) for alert in expect.alerts if alert["alertname"] in known]
     missing = [alert for alert in wanted if not any(_fits(alert, seen) for seen in firing)]
     extra = [dict(seen) for seen in firing if not any(_fits(alert, seen) for alert in wanted)]
+    if len(wanted) < len(expect.alerts):
+        extra = []  # what is not made yet may be what keeps these silent
     told = [f"does not fire: {alert}" for alert in missing]
     return told + [f"fires, too: {alert}" for alert in extra]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from typing import IO, final
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.lab.cluster import Lab, await_
+from tests.lab.places import Loopback
 from tests.support.monitoring import Target
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -101,7 +103,8 @@ class Fleet:
 
     def page(self, node_id: int) -> list[Sample]:
         """Scrape one node."""
-        with self._lab.place.inside(0 if self._outside else node_id):
+        place = self._lab.place
+        with contextlib.nullcontext() if self._outside else place.inside(node_id):
             url = f"http://{self.address(node_id)}/metrics"
             with urllib.request.urlopen(url, timeout=20) as answer:
                 text = answer.read().decode()
@@ -128,7 +131,9 @@ class Fleet:
         return self._lab.root / f"exporter{node_id}.log"
 
     def _listen_address(self, node_id: int) -> str:
-        return "127.0.0.1:0" if self._outside else f"{self._lab.node(node_id).address}:0"
+        """Return an address of the node; where it has its own network, that network's loopback."""
+        own = isinstance(self._lab.place, Loopback) and not self._outside
+        return f"{self._lab.node(node_id).address}:0" if own else "127.0.0.1:0"
 
     def _prefix(self, node_id: int) -> list[str]:
         return [] if self._outside else self._lab.place.prefix(node_id)

@@ -21,6 +21,7 @@ from typing import Protocol
 
 _CLONE_NEWNET = 0x40000000
 _BAND = 50  # the ports that a node may use from its base port on, P + 20 being the last
+_CLAIM = "ogcm-lab-ports-"
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -62,7 +63,7 @@ class Loopback:
         self._random = random.Random(seed)  # noqa: S311  # no secret: a place to try
         self._net = f"127.{self._random.randrange(16, 250)}.{self._random.randrange(1, 250)}"
         self._ports: dict[int, tuple[int, int]] = {}
-        self._given: set[int] = set()
+        self._claims: list[socket.socket] = []
 
     def address(self, node_id: int) -> str:
         """Return the node's address."""
@@ -88,7 +89,9 @@ class Loopback:
         """Do nothing: the loopback is there."""
 
     def remove(self) -> None:
-        """Do nothing: it stays."""
+        """Let other labs have the ports."""
+        while self._claims:
+            self._claims.pop().close()
 
     def cut(self, node_id: int) -> None:
         """Refuse: the loopback cannot be cut."""
@@ -107,10 +110,20 @@ class Loopback:
         low = int(_EPHEMERAL.read_text().split()[0])
         for _ in range(1000):
             base = self._random.randrange(10000, min(low, 32000) - _BAND, _BAND)
-            if base not in self._given and not _in_use(base):
-                self._given.add(base)
+            if not _in_use(base) and self._claim(base):
                 return base
         raise RuntimeError("no free band of ports below the ephemeral ones")
+
+    def _claim(self, base: int) -> bool:
+        """Claim a band among all labs of this host: a name in the kernel, gone with its owner."""
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0{_CLAIM}{base}")
+        except OSError:
+            claim.close()
+            return False
+        self._claims.append(claim)
+        return True
 
 
 def _in_use(base: int) -> bool:

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Mapping
 
 from tests.lab.standins import procs
+from tests.lab.standins.gaussdb import ROLE_FILE
 from tests.lab.standins.launch import shell_command
 from tests.lab.standins.logfile import CmLog
 from tests.lab.standins.plan import NodePlan
@@ -53,10 +54,14 @@ class Resources:
     def _say(self, level: str, text: str) -> None:
         self._log.write(level, text, thread=_THREAD)
 
-    def _alive(self, name: str) -> bool:
+    def _runs(self, name: str) -> bool:
         if name == "dss":
             return bool(procs.find(self._node, "dssserver"))
         return bool(procs.datanodes(self._node))
+
+    def _alive(self, name: str) -> bool:
+        """Whether it is online: a database that still tries to bind its ports is not."""
+        return self._runs(name) and (name == "dss" or (self._node.data / ROLE_FILE).exists())
 
     def _stopped(self) -> bool:
         numbers = (self._node.dn_id, self._node.resource_id)
@@ -69,6 +74,8 @@ class Resources:
 
     def _restart(self, name: str) -> None:
         number = self._ids[name]
+        if self._runs(name):
+            return
         if name == "dms_res" and not self._alive("dss"):
             why = "can't do restart, cause depend resource inst not alive."
             self._say("LOG", f"StartOneResInst: res({name}) inst({number}) {why}")

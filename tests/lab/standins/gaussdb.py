@@ -96,7 +96,8 @@ class Gaussdb:
             self._fail_if_told()
         except _FatalError as fatal:
             self._say("FATAL", str(fatal))
-            (self._node.data / "postmaster.pid").unlink(missing_ok=True)
+            for name in (ROLE_FILE, "postmaster.pid"):
+                (self._node.data / name).unlink(missing_ok=True)
             return 1
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, self._stop)
