@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv tools lint types unit test run chaos fuzz bench docs golden clean
+.PHONY: help venv tools lint types unit test run chaos fuzz bench docs golden clean demo e2e
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,13 @@ chaos: venv ## faults and load against the real exporter, expected and seen
 
 fuzz: venv ## 200,000 outputs of cm_ctl, made and damaged, through their parser
 	FUZZ_INPUTS=200000 $(BIN)/python -m pytest tests/fuzz
+
+demo: venv ## a simulated cluster, a port conflict, and the way back (SCENARIO=name, KEEP=1)
+	@SCENARIO='$(SCENARIO)' KEEP='$(KEEP)' $(BIN)/python -m tests.lab.demo
+
+e2e: venv tools ## every scenario in a real Prometheus and Alertmanager, and every recording
+	E2E=all $(BIN)/python -m pytest tests/lab/test_recordings.py
+	$(BIN)/python -m tests.lab.e2e
 
 bench: venv tools ## the numbers, side by side with lsof, ss and psutil
 	$(BIN)/python -m tests.bench

@@ -29,7 +29,7 @@ SEEN_SECONDS = 40.0  # for a page or an answer to be as expected
 ALERT_SECONDS = 90.0  # for alerts, whose `for` is 15 s
 QUIET_SECONDS = 22.0  # longer than the `for` of every cause: what would fire has fired
 SYMPTOM_SECONDS = 75.0  # longer than that of every symptom, and than keep_firing_for
-SIDE_BY_SIDE = 5
+SIDE_BY_SIDE = 6
 PACE = Pace("2s", "2s", "1s", "2s")
 
 
