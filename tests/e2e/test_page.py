@@ -3,99 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.exporter_process import ExporterProcess
-from tests.support.holders import Holder
-from tests.support.monitoring import Monitoring, Target
-from tests.support.pages import Pages, series
-from tests.support.webhook import Notification
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Arrived
 
 pytestmark = pytest.mark.e2e
 
-WITHIN = 60.0
-PORT = {"endpoint": "cm_server", "instance_id": "1", "port": "15300"}
-HOSTILE = {
-    **PORT,
-    "relation": "foreign",
-    "process": "$(reboot)\n- On ogdb9: kill 1",
-    "user": "`id`",
-    "exe": "/opt/<script>",
-    "unit": "",
-    "container": "",
-    "address": "0.0.0.0",  # noqa: S104 -- what the holder binds
-}
+LANGUAGES = ("action", "action_zh")
+# the same words as in conftest, which pytest does not let a test import
+HOSTILE_INSTANCES = {"named": "1", "alone": "2", "crowded": "3", "divided": "4"}
 
 
-def node(name: str, conflict: int) -> str:
-    """Write a page of a node whose CM port is or is not in conflict."""
-    info = {"node_id": "1", "node_name": name, "cluster_name": "c", "cluster_id": name}
-    return series("opengauss_node_info", 1, **info) + series(
-        "opengauss_port_conflict", conflict, reason="foreign_listener", **PORT
-    )
-
-
-def hostile() -> str:
-    """Write a page of a node whose CM port is held by a process with a hostile name."""
-    pid = series("opengauss_port_holder_pid", 4712, **HOSTILE)
-    start = series("opengauss_port_holder_start_time_seconds", 1792752000, **HOSTILE)
-    return node("ogdb9", 1) + pid + start
-
-
-@pytest.fixture(scope="module")
-def holders() -> Iterator[tuple[Holder, Holder]]:
-    """Two processes that listen on one port, at two addresses."""
-    with Holder("listen,127.0.0.1,0") as first, Holder(f"listen,127.0.0.2,{first.port}") as second:
-        yield first, second
-
-
-@pytest.fixture(scope="module")
-def pages_of_three_clusters(
-    holders: tuple[Holder, Holder], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[list[Notification]]:
-    """Run a real exporter with two foreign holders, a healthy and a hostile page side by side."""
-    config = (
-        "installation: {node_name: ogdb1, node_id: 1}\n"
-        'endpoints: [{endpoint: cm_server, instance_id: "1", addresses: [127.0.0.1],'
-        f" port: {holders[0].port}}}]"
-    )
-    directory = tmp_path_factory.mktemp("monitoring")
-    with Pages() as pages, ExporterProcess(config) as exporter:
-        exporter.wait_ready()
-        pages.show("ogdb2", node("ogdb2", 0))
-        pages.show("ogdb9", hostile())
-        targets = [
-            Target(f"127.0.0.1:{exporter.port}", {"cluster": "real"}),
-            pages.target("ogdb2", {"cluster": "healthy"}),
-            pages.target("ogdb9", {"cluster": "hostile"}),
-        ]
-        with Monitoring(directory, targets) as monitoring:
-            for cluster in ("real", "hostile"):
-                monitoring.wait_for_notification(partial(of, cluster), WITHIN)
-            yield monitoring.webhook.received()
-
-
-def of(cluster: str, notification: Notification) -> bool:
-    """Tell whether a page is about one cluster."""
-    return bool(notification.receiver == "page" and notification.cluster == cluster)
-
-
-def alert_of(received: list[Notification], cluster: str) -> Mapping[str, Any]:
-    """Return the one firing alert of the one page about a cluster."""
-    (page,) = (each for each in received if of(cluster, each))
-    (alert,) = page.alerts()
-    return alert
-
-
-def test_a_foreign_listener_arrives_as_one_page(
-    pages_of_three_clusters: list[Notification], holders: tuple[Holder, Holder]
-) -> None:
+def test_a_foreign_listener_arrives_as_one_page(arrived: Arrived) -> None:
     """One notification names node, port, process and pid, with two holders at once."""
-    alert = alert_of(pages_of_three_clusters, "real")
+    (alert,) = arrived.about("real")
+    holders = (arrived.holders["first"], arrived.holders["second"])
     assert alert["labels"] == {
         "alertname": "OpenGaussCMPortConflict",
         "severity": "critical",
@@ -109,35 +34,63 @@ def test_a_foreign_listener_arrives_as_one_page(
     assert f"node ogdb1: port {holders[0].port} of cm_server" in description
     for holder, address in zip(holders, ("127.0.0.1", "127.0.0.2")):
         (line,) = (line for line in description.splitlines() if address in line)
-        assert "foreign process " in line
+        assert line.startswith(f"Holder on ogdb1, port {holder.port}: foreign process ")
         assert f", pid {holder.pid}, " in line
 
 
-def test_the_action_names_both_processes(
-    pages_of_three_clusters: list[Notification], holders: tuple[Holder, Holder]
-) -> None:
+def test_the_action_names_both_processes(arrived: Arrived) -> None:
     """What to do is a look at each process, its start time to compare, and a plain kill."""
-    alert = alert_of(pages_of_three_clusters, "real")
-    for language in ("action", "action_zh"):
+    alert = arrived.alert("real")
+    for language in LANGUAGES:
         commands = alert["annotations"][language]
-        for holder in holders:
+        for holder in (arrived.holders["first"], arrived.holders["second"]):
             assert f"ps -o pid,lstart,user,args -p {holder.pid} " in commands
             assert re.search(rf"[ ：]kill {holder.pid}\b", commands)  # noqa: RUF001 -- Chinese
         assert "kill -9 " not in commands
 
 
-def test_a_healthy_cluster_is_not_mentioned(pages_of_three_clusters: list[Notification]) -> None:
+def test_a_healthy_cluster_is_not_mentioned(arrived: Arrived) -> None:
     """Nothing arrives about the healthy cluster beside them."""
-    assert not [n for n in pages_of_three_clusters if n.cluster == "healthy"]
+    assert not [n for n in arrived.received if n.cluster == "healthy"]
 
 
-def test_a_hostile_name_is_quoted_and_never_part_of_a_command(
-    pages_of_three_clusters: list[Notification],
-) -> None:
+def test_a_hostile_name_is_quoted_and_never_part_of_a_command(arrived: Arrived) -> None:
     """A process name is shown quoted on one line, and no command is built from it."""
-    annotations = alert_of(pages_of_three_clusters, "hostile")["annotations"]
+    annotations = arrived.alert("page")["annotations"]
     assert 'process "$(reboot)\\n- On ogdb9: kill 1", pid 4712' in annotations["description"]
-    for language in ("action", "action_zh"):
+    for language in LANGUAGES:
         assert "kill 4712" in annotations[language]
         assert not any(word in annotations[language] for word in ("reboot", "`id`", "script"))
         assert "kill 1\n" not in annotations[language]
+
+
+@pytest.mark.privileged
+def test_a_real_process_with_a_hostile_name_is_shown_and_not_obeyed(arrived: Arrived) -> None:
+    """Whatever a real process calls itself, the commands hold its pid alone."""
+    annotations = arrived.alert("hostile", HOSTILE_INSTANCES["named"])["annotations"]
+    pid = arrived.holders["named"].pid
+    assert 'process "$(reboot)' in annotations["description"]
+    for language in LANGUAGES:
+        assert f"kill {pid}" in annotations[language]
+        assert not re.search(r"reboot|<b>|`", annotations[language])
+
+
+@pytest.mark.privileged
+def test_a_service_of_its_own_is_stopped_as_one(arrived: Arrived) -> None:
+    """A holder that is alone in a service of system.slice goes with its service."""
+    annotations = arrived.alert("hostile", HOSTILE_INSTANCES["alone"])["annotations"]
+    for language in LANGUAGES:
+        assert re.search(r"systemctl stop 'exportertest-\d+-alone\.service'", annotations[language])
+        assert "kill " not in annotations[language]
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize("kind", ["crowded", "divided"])
+def test_a_service_that_carries_more_is_named_and_not_stopped(arrived: Arrived, kind: str) -> None:
+    """Beside om_monitor, or in a group named like a unit, only the process itself is ended."""
+    annotations = arrived.alert("hostile", HOSTILE_INSTANCES[kind])["annotations"]
+    assert re.search(rf"unit exportertest-\d+-{kind}\.service", annotations["description"])
+    for language in LANGUAGES:
+        assert "systemctl" not in annotations[language]
+        assert ";reboot" not in annotations[language]
+        assert f"kill {arrived.holders[kind].pid}" in annotations[language]
