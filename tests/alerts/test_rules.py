@@ -25,21 +25,6 @@ ALERT_RULES = [rule for rule in rules() if rule.is_alert]
 RECORDED = recorded_labels()
 TEST_FILES = sorted((ROOT / "tests/alerts").glob("*.test.yml"))
 CASES = [case for path in TEST_FILES for case in yaml.safe_load(path.read_text())["tests"]]
-# Designed, and shown as soon as their collectors are there.
-PLANNED = {
-    "opengauss_cm_cluster_state",
-    "opengauss_cm_datanode_role",
-    "opengauss_cm_query_outcome",
-    "opengauss_cm_query_timestamp_seconds",
-    "opengauss_cm_server_state",
-    "opengauss_log_bytes_total",
-    "opengauss_log_errors_total",
-    "opengauss_log_lag_bytes",
-    "opengauss_log_port_report_timestamp_seconds",
-    "opengauss_log_signature_last_match_timestamp_seconds",
-    "opengauss_stop_origin",
-}
-PLANNED_LABELS = {"origin", "outcome", "role", "signature", "source", "state"}
 METRICS = {metric.name: metric for metric in CATALOGUE}
 TARGET_LABELS = {"cluster", "job", "instance"}
 ALERT_LABELS = {"severity"}
@@ -143,7 +128,7 @@ def test_an_alert_is_seen_firing_and_silent_in_its_tests(rule: Rule) -> None:
 def test_a_rule_uses_only_metrics_that_exist(rule: Rule) -> None:
     """Every metric that a rule or an annotation names is in the catalogue, or recorded."""
     names = {name for text in rule.texts for name in names_in(text)}
-    assert names <= set(METRICS) | set(RECORDED) | PLANNED
+    assert names <= set(METRICS) | set(RECORDED)
 
 
 @pytest.mark.parametrize("rule", rules(), ids=by_name)
@@ -163,7 +148,7 @@ def test_a_rule_uses_only_labels_and_values_that_exist(rule: Rule) -> None:
 def test_a_rule_groups_only_by_labels_that_exist(rule: Rule) -> None:
     """Every label in by, on and group_left is a label of some metric, or the target's."""
     known = {label for metric in CATALOGUE for label in metric.labels}
-    assert grouping_labels_in(rule.expr) <= known | TARGET_LABELS | PLANNED_LABELS
+    assert grouping_labels_in(rule.expr) <= known | TARGET_LABELS
 
 
 def opposite(path: Path) -> str:
