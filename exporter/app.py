@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Callable, Protocol
+from typing import Callable, Optional, Protocol
 
 import structlog
 
@@ -27,6 +27,7 @@ from exporter.config import Config
 from exporter.daemon import Daemon
 from exporter.discovering import InstallationParts, InstallationWiring
 from exporter.errors import ListenError
+from exporter.inspection import no_bind_failure
 from exporter.members import node_identity
 from exporter.metrics import CATALOGUE
 from exporter.metrics.exporter import COLLECTOR_SUCCESS
@@ -42,7 +43,8 @@ from exporter.web.listen import open_listeners
 from exporter.web.refusals import Refusals
 from exporter.web.server import Server
 from exporter.web.site import Site, SiteSettings
-from exporter.wiring import PortParts, Remembered, Watched, port_parts
+from exporter.wiring import BindFailureAge, PortParts, Remembered, Watched, port_parts
+from exporter.wiring_logs import LogParts, LogSurroundings, log_parts
 from exporter.wiring_query import query_parts
 
 ONCE_BUDGET_SECONDS = 60.0
@@ -70,7 +72,7 @@ class Runtime:
     refusals: Refusals
     host_name: str
     installation: Callable[[Options, Config, str], InstallationParts]
-    ports: Callable[[Options, Watched], PortParts] = port_parts
+    ports: Callable[[Options, Watched, BindFailureAge], PortParts] = port_parts
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,8 @@ def _optional_collectors(
 ) -> Sequence[Collector]:
     """Make the collectors that ``--no-collector.<name>`` can leave out; add their services."""
     watched = Watched(found.discovery.endpoints, Remembered(found.identity, time.monotonic))
-    parts = runtime.ports(options, watched)
+    logs = _logs(options, config, found, runtime)
+    parts = runtime.ports(options, watched, logs.bind_failure_age if logs else no_bind_failure)
     node = ProcessesCollector(watched.endpoints, watched.identity, parts.processes.of_user)
     made: dict[str, tuple[Collector, ...]] = {
         "ports": (PortsCollector(parts.inspector.inspect),),
@@ -152,7 +155,26 @@ def _optional_collectors(
         )
         services.append(query.poller)
         made["cluster"] = (query.collector,)
+    if logs:
+        services.append(logs.service)
+        made["logs"] = logs.collectors
     return [each for name, some in made.items() if name in options.collectors for each in some]
+
+
+def _logs(
+    options: Options, config: Config, found: InstallationParts, runtime: Runtime
+) -> Optional[LogParts]:
+    if not config.logs.enabled or "logs" not in options.collectors:
+        return None
+    discovery = found.discovery
+    around = LogSurroundings(
+        discovery.installation,
+        discovery.endpoints,
+        lambda: found.markers(discovery.installation().gausshome),
+        options.rootfs,
+        runtime.host_name,
+    )
+    return log_parts(config.logs, around)
 
 
 def serve(options: Options, config: Config) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 DEFAULT_PORT = 19836
-COLLECTORS = ("ports", "node", "cluster")
+COLLECTORS = ("ports", "node", "cluster", "logs")
 """Collectors that a flag can switch off; each is on unless told otherwise."""
 
 

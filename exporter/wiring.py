@@ -23,6 +23,10 @@ from exporter.sources.units import UnitReader
 _REMEMBERED_SECONDS = 1.0
 
 
+# port → how many seconds ago a bind on it failed last, None if that is not known
+BindFailureAge = Callable[[int], Optional[float]]
+
+
 @dataclass(frozen=True)
 class Watched:
     """What is watched: the endpoints, and whose they are; both may change between two looks."""
@@ -78,7 +82,7 @@ class _Listed:
 def port_parts(
     options: Options,
     watched: Watched,
-    bind_failure_age: Callable[[int], Optional[float]] = no_bind_failure,
+    bind_failure_age: BindFailureAge = no_bind_failure,
 ) -> PortParts:
     """Put together everything that one look at the ports needs; nothing is read yet."""
     procfs = Procfs(options.procfs)

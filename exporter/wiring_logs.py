@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional
 
-from exporter.collectors.logs import LogsCollector, bind_failure_age
-from exporter.config import parse_signatures
+from exporter.collectors.logs import LogsCollector, StopOriginCollector, bind_failure_age
 from exporter.config.schema import Logs
 from exporter.errors import SourceError
 from exporter.model.installation import Installation
-from exporter.model.logs import Signature, StopMarker
+from exporter.model.logs import LogSnapshot, Signature, StopMarker
 from exporter.model.ports import Endpoint
 from exporter.model.words import LOG_SOURCES
 from exporter.parsers.log_evidence import LogEvidence
 from exporter.parsers.log_matcher import LogMatcher
 from exporter.parsers.log_record import DEFAULT_LOG_LINE_PREFIX, Grammar, grammars_of
+from exporter.settings import shipped
 from exporter.sources.host_files import HostFiles
 from exporter.sources.local_zone import LocalZone
 from exporter.sources.logfile_follower import LogFollower
@@ -28,8 +28,6 @@ from exporter.sources.logfile_listing import Pattern
 from exporter.sources.logfile_paths import log_line_prefixes, log_patterns
 from exporter.sources.logfile_service import LogService
 from exporter.sources.logfile_state import StateFile, default_state_file
-from exporter.sources.markers import read_markers
-from exporter.sources.shipped import shipped_signatures
 
 LONGEST_LOOK_BACK_SECONDS = 86400.0
 BEFORE_MARKER_SECONDS = 120.0
@@ -39,10 +37,10 @@ _SHARED_FILES = ("system_call", "dbstart")
 
 @dataclass(frozen=True)
 class LogParts:
-    """The thread that follows, the collector that shows, and the evidence for the ports."""
+    """The thread that follows, the collectors that show, and the evidence for the ports."""
 
     service: LogService
-    collector: LogsCollector
+    collectors: tuple[LogsCollector, StopOriginCollector]
     bind_failure_age: Callable[[int], Optional[float]]
 
 
@@ -55,13 +53,9 @@ class LogSurroundings:
 
     installation: Callable[[], Installation]
     endpoints: Callable[[], tuple[Endpoint, ...]]
+    markers: Callable[[], Sequence[StopMarker]]
     rootfs: Path = Path("/")
     host_name: str = ""
-
-
-def all_signatures(configured: Sequence[Signature]) -> tuple[Signature, ...]:
-    """List the shipped signatures and those of the configuration."""
-    return (*parse_signatures(shipped_signatures(), "signatures.yml"), *configured)
 
 
 def log_parts(
@@ -69,27 +63,31 @@ def log_parts(
 ) -> LogParts:
     """Put the parts together; nothing is read before the service is started."""
     files = HostFiles(around.rootfs)
-    signatures = all_signatures(config.signatures)
+    signatures = (*shipped(), *config.signatures)
     plan = _Plan(config, around.installation, signatures)
     evidence = LogEvidence(signatures, lambda _source: zone())
     zone = _zone(config, around.installation, files)
-
-    def markers() -> tuple[StopMarker, ...]:
-        return read_markers(files, around.installation().gausshome)
 
     follower = LogFollower(
         plan.patterns,
         plan.matchers,
         evidence,
-        lambda: _horizon(config.look_back, markers, time.time()),
+        lambda: _horizon(config.look_back, around.markers, time.time()),
         host=LogHost(around.rootfs),
     )
     path = Path(config.state_file) if config.state_file else default_state_file(environ)
     state = StateFile(path, host_id(files) or around.host_name) if path else None
     service = LogService(follower, evidence, state, time.time, time.monotonic)
-    collector = LogsCollector(lambda: service.snapshot, signatures, around.endpoints, markers)
+
+    def snapshot() -> LogSnapshot:
+        return service.snapshot
+
+    collectors = (
+        LogsCollector(snapshot, signatures, around.endpoints),
+        StopOriginCollector(snapshot, around.endpoints, around.markers),
+    )
     return LogParts(
-        service, collector, lambda port: bind_failure_age(service.snapshot, port, time.time())
+        service, collectors, lambda port: bind_failure_age(snapshot(), port, time.time())
     )
 
 

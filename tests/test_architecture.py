@@ -47,7 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "options": set(),
     "output": {"errors"},
     "flags": {"errors", "options"},
-    "settings": {"config", "errors", "options"},
+    "settings": {"config", "errors", "model", "options", "parsers", "sources"},
 }
 COMPOSITION_ROOT = {
     "app",

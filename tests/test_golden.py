@@ -16,7 +16,7 @@ from exporter.registry import Clock
 from exporter.reloading import ReloadRecord
 from exporter.web.exposition import Format, render
 from exporter.web.refusals import Refusals
-from exporter.wiring import PortParts, Watched
+from exporter.wiring import BindFailureAge, PortParts, Watched
 from tests.support.facts import APP, CLUSTER, OMM, OTHER_USER, endpoint, process, socket
 from tests.support.fake_host import HERE, FakeHost
 from tests.support.installations import installation
@@ -56,7 +56,9 @@ def _installation(_options: Options, _config: Config, _host_name: str) -> Instal
     return InstallationParts(discovery, lambda: CLUSTER, lambda _: stopped)
 
 
-def _ports_of_the_host(_options: Options, watched: Watched) -> PortParts:
+def _ports_of_the_host(
+    _options: Options, watched: Watched, _bind_failure_age: BindFailureAge
+) -> PortParts:
     """A cm_server whose port a web server has, and a healthy database beside that stranger."""
     database = process(600, f"{APP}_d712af3/bin/gaussdb", data_dir="/data/dn")
     web = process(900, "/usr/sbin/nginx", OTHER_USER)

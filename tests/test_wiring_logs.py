@@ -15,7 +15,8 @@ import pytest
 from exporter.config.schema import Logs, LogSource
 from exporter.model.installation import Installation
 from exporter.model.logs import StopMarker
-from exporter.wiring_logs import LogParts, LogSurroundings, _horizon, all_signatures, log_parts
+from exporter.settings import shipped
+from exporter.wiring_logs import LogParts, LogSurroundings, _horizon, log_parts
 from tests.support.facts import endpoint
 from tests.support.recorded_logs import CM_SOURCES, recorded
 
@@ -44,7 +45,7 @@ class Node:
     def start(self) -> LogParts:
         """Make the parts anew, as a start of the exporter does, without the thread."""
         installation = _installation(self.log)
-        around = LogSurroundings(lambda: installation, lambda: (endpoint("cm_server"),))
+        around = LogSurroundings(lambda: installation, lambda: (endpoint("cm_server"),), tuple)
         self.parts = log_parts(self.config, around, environ={})
         self.parts.service.open()
         return self.parts
@@ -61,7 +62,7 @@ class Node:
 
     def value(self, name: str) -> Mapping[tuple[str, ...], float]:
         """Return a family's samples as the collector shows them."""
-        (family,) = (f for f in self.parts.collector.collect() if f.name == name)
+        (family,) = (f for each in self.parts.collectors for f in each.collect() if f.name == name)
         return {tuple(s.labels.values()): s.value for s in family.samples}
 
 
@@ -106,7 +107,7 @@ def _grep_counts(pattern: str, paths: list[Path]) -> dict[Path, int]:
 @pytest.mark.parametrize("source", CM_SOURCES)
 def test_recordings_in_odd_pieces_count_as_grep_does(node: Node, source: str) -> None:
     """Per file, each signature counts exactly what grep -c does."""
-    wanted = [s for s in all_signatures(()) if source in s.sources]
+    wanted = [s for s in shipped() if source in s.sources]
     expected = {s.id: _grep_counts(s.pattern, recorded(source)) for s in wanted}
     for path in recorded(source):
         before = dict(node.value("opengauss_log_signature_matches"))
@@ -125,7 +126,7 @@ def test_last_match_is_the_last_records_own_time(node: Node, path: Path) -> None
     """After a recording each time is that of the last line that grep finds."""
     _feed(node, "cm_agent", path)
     last = node.value("opengauss_log_signature_last_match_timestamp_seconds")
-    for signature in all_signatures(()):
+    for signature in shipped():
         if "cm_agent" in signature.sources:
             lines = _grep_run(["-P", signature.pattern, str(path)])
             expected = max(map(_time_of, lines), default=0)
@@ -213,7 +214,7 @@ def test_bind_failure_age_comes_from_the_logs(node: Node) -> None:
 
 def test_configured_sources_replace_the_found_ones(tmp_path: Path) -> None:
     """A source with paths of its own is read there, and with the user's signatures."""
-    signature = replace(all_signatures(())[0], id="mine", pattern="MINE", details=())
+    signature = replace(shipped()[0], id="mine", pattern="MINE", details=())
     sources = (LogSource("cm_agent", (str(tmp_path / "elsewhere" / "*.log"),)),)
     node = Node(tmp_path, Logs(sources=sources, signatures=(signature,)))
     node.read()
@@ -249,7 +250,7 @@ def test_thread_starts_reads_and_stops(tmp_path: Path) -> None:
     node = Node(tmp_path)
     node.parts.service.close()
     installation = _installation(node.log)
-    around = LogSurroundings(lambda: installation, lambda: ())
+    around = LogSurroundings(lambda: installation, tuple, tuple)
     parts = log_parts(node.config, around, environ={})
     parts.service.start()
     parts.service.wait_for_first(30)

@@ -29,7 +29,6 @@ class LogsCollector:
     """Shows what is known from the logs; it reads none itself.
 
     ``signatures`` are all that are looked for, so that each has its series from the start.
-    ``markers`` may raise SourceError.
     """
 
     name = "logs"
@@ -39,23 +38,42 @@ class LogsCollector:
         snapshot: Callable[[], LogSnapshot],
         signatures: Sequence[Signature],
         endpoints: Callable[[], tuple[Endpoint, ...]],
-        markers: Callable[[], Sequence[StopMarker]],
     ) -> None:
         self._snapshot = snapshot
         self._signatures = tuple(signatures)
         self._endpoints = endpoints
+
+    def collect(self) -> Iterable[Family]:
+        """Take the snapshot as it is now."""
+        return families(self._snapshot(), self._signatures, self._endpoints())
+
+
+class StopOriginCollector:
+    """Shows who made the markers that keep something stopped; ``markers`` may raise SourceError.
+
+    It stands apart from what else the logs tell, which does not depend on the markers.
+    """
+
+    name = "stop_origin"
+
+    def __init__(
+        self,
+        snapshot: Callable[[], LogSnapshot],
+        endpoints: Callable[[], tuple[Endpoint, ...]],
+        markers: Callable[[], Sequence[StopMarker]],
+    ) -> None:
+        self._snapshot = snapshot
+        self._endpoints = endpoints
         self._markers = markers
 
     def collect(self) -> Iterable[Family]:
-        """Take the snapshot and the markers as they are now."""
-        return families(self._snapshot(), self._signatures, self._endpoints(), self._markers())
+        """Look at the markers as they are now."""
+        origins = _stop_origins(self._snapshot(), self._endpoints(), self._markers())
+        return [catalogue.STOP_ORIGIN.family(origins)]
 
 
 def families(
-    snapshot: LogSnapshot,
-    signatures: Sequence[Signature],
-    endpoints: Sequence[Endpoint],
-    markers: Sequence[StopMarker],
+    snapshot: LogSnapshot, signatures: Sequence[Signature], endpoints: Sequence[Endpoint]
 ) -> Iterator[Family]:
     """Build all families of the logs."""
     pairs = [(s.id, source) for s in signatures for source in s.sources]
@@ -67,7 +85,6 @@ def families(
         ((scope,), number) for scope, number in snapshot.start_status._asdict().items()
     )
     yield catalogue.START_FAILED_AFTER.single(snapshot.start_failed_after)
-    yield catalogue.STOP_ORIGIN.family(_stop_origins(snapshot, endpoints, markers))
     yield from _activity(snapshot.activity)
     yield catalogue.LOG_ERRORS.family(_errors(snapshot))
 

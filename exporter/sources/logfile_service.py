@@ -66,15 +66,16 @@ class LogService:
         self._looked = threading.Event()
         self._thread: Optional[threading.Thread] = None
         self._log = structlog.get_logger()
+        self._publish()
 
     @property
     def snapshot(self) -> LogSnapshot:
         """What is known from the logs; for any thread."""
         return self._snapshot
 
-    def wait_for_first(self, timeout: float) -> None:
-        """Wait until everything was read once, or it took too long."""
-        self._looked.wait(timeout)
+    def wait_for_first(self, timeout: float) -> bool:
+        """Wait until everything was read once; whether it was."""
+        return self._looked.wait(timeout)
 
     def start(self) -> None:
         """Restore what was known, and begin to follow."""

@@ -6,7 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from exporter.collectors.logs import LogsCollector, bind_failure_age, stop_origin
+from exporter.collectors.logs import (
+    LogsCollector,
+    StopOriginCollector,
+    bind_failure_age,
+    stop_origin,
+)
 from exporter.model.logs import (
     LogErrorReason,
     LogSnapshot,
@@ -30,11 +35,13 @@ def _shown(
     markers: Sequence[StopMarker] = (),
     endpoints: tuple[Endpoint, ...] = ENDPOINTS,
 ) -> dict[str, dict[tuple[str, ...], float]]:
-    collector = LogsCollector(
-        lambda: snapshot, [IN_USE, STARTED], lambda: endpoints, lambda: markers
+    collectors = (
+        LogsCollector(lambda: snapshot, [IN_USE, STARTED], lambda: endpoints),
+        StopOriginCollector(lambda: snapshot, lambda: endpoints, lambda: markers),
     )
     return {
         family.name: {tuple(s.labels.values()): s.value for s in family.samples}
+        for collector in collectors
         for family in collector.collect()
     }
 

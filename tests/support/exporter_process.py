@@ -50,7 +50,12 @@ def run_once(config: Optional[str] = None, *flags: str) -> subprocess.CompletedP
             file.write_text(config, encoding="utf-8")
             words.append(f"--config.file={file}")
         return subprocess.run(
-            words, cwd=ROOT, capture_output=True, check=False, timeout=PATIENCE_SECONDS
+            words,
+            cwd=ROOT,
+            env={**os.environ, "XDG_STATE_HOME": directory},
+            capture_output=True,
+            check=False,
+            timeout=PATIENCE_SECONDS,
         )
 
 
@@ -82,8 +87,9 @@ class ExporterProcess:
         if config is not None:
             self.config_file.write_text(config, encoding="utf-8")
             words.append(f"--config.file={self.config_file}")
+        own = {"XDG_STATE_HOME": self._directory.name}  # not that of who runs the tests
         self._process = subprocess.Popen(
-            words, cwd=ROOT, env={**os.environ, **(env or {})}, stderr=subprocess.PIPE
+            words, cwd=ROOT, env={**os.environ, **own, **(env or {})}, stderr=subprocess.PIPE
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
