@@ -49,7 +49,7 @@ def _evaluate(directory: Path, text: str, seconds: float = 5.0) -> dict[str, str
 def readable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory that another user may enter."""
     directory = tmp_path_factory.mktemp("env")
-    for each in (directory, *directory.parents[:3]):
+    for each in (directory, *list(directory.parents)[:3]):
         if each.stat().st_uid == os.getuid() and str(each) != "/tmp":  # noqa: S108 -- not ours
             each.chmod(each.stat().st_mode | 0o055)
     return directory
