@@ -21,7 +21,10 @@ _SUCCESS = re.compile(r"connect to cmserver success, remotehost is (\S+):(\d{1,5
 _FAILURE = re.compile(r"connect to cmserver failed: (.*)", re.DOTALL)
 _GIVEN_UP = re.compile(r"can't connect to cm_server node (\d{1,9}) node_name ")
 _SSL = re.compile(r"create ssl (?:connection )?failed|can't establish an SSL connection")
-_REFUSED = re.compile(r'Is the server running on host "([^"\n]+)".*?port (\d{1,5})\?', re.DOTALL)
+_REFUSED = re.compile(
+    r'Is the server running on host "([^"\s]{1,64})" and accepting\s{1,4}'
+    r"TCP/IP connections on port (\d{1,5})\?"
+)
 
 # The first that fits counts. The reasons are libpq's (CM fe-connect.cpp, fe-misc.cpp).
 _REASONS: tuple[tuple[Answer, re.Pattern[str]], ...] = (

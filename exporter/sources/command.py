@@ -24,7 +24,8 @@ from typing import IO, Callable, Optional, cast
 from exporter.errors import SourceError
 from exporter.sources.privileges import shed_thread_privileges
 
-_POLL_SECONDS = 0.02
+_POLL_SECONDS = 0.05  # output wakes us by itself; an exit behind open pipes does not
+_POLL_CLOSED_SECONDS = 0.01  # without output left the exit is a moment away
 _CHUNK_BYTES = 65536
 _STDERR_LIMIT = 8192
 
@@ -193,7 +194,7 @@ class Runner:
             while True:
                 # Asked before reading: what was written before the exit is then in the pipe.
                 gone = _has_exited(child)
-                _read(selector, 0 if gone else min(_POLL_SECONDS, deadline - self._clock()))
+                _read(selector, 0 if gone else min(_pause(selector), deadline - self._clock()))
                 outcome = self._verdict(outputs[0], deadline, gone=gone)
                 if outcome:
                     return outcome
@@ -222,8 +223,12 @@ class Runner:
         while not _has_exited(child):
             if self._clock() >= deadline:
                 return False
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_POLL_CLOSED_SECONDS)
         return True
+
+
+def _pause(selector: selectors.BaseSelector) -> float:
+    return _POLL_SECONDS if selector.get_map() else _POLL_CLOSED_SECONDS
 
 
 def _read(selector: selectors.BaseSelector, timeout: float) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter.model.cluster import CmServer, Place, ServerAnswer
 from exporter.model.cluster_words import Answer, CmServerState
@@ -126,3 +130,31 @@ def test_the_search_for_a_primary_does_not_spoil_what_was_found() -> None:
 def test_a_log_that_tells_nothing_is_no_error(text: str) -> None:
     """The log is a supplement: without it the query is as good as before."""
     assert parse(text) == ()
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        '\tIs the server running on host "h" and accepting\n',
+        "connect to cmserver failed: ",
+        "connect to cmserver success, remotehost is ",
+        "2026-11-22 12:14:43 tid=1 ",
+        "can't connect to cm_server node 1",
+    ],
+)
+def test_a_full_log_is_read_at_once(piece: str) -> None:
+    """What a stranger's answer repeats for all that is read costs milliseconds, not minutes."""
+    text = (_BEGIN + piece * 65536)[:65536]
+    cost = []
+    for _ in range(3):
+        start = time.thread_time()
+        parse(text)
+        cost.append(time.thread_time() - start)
+    assert min(cost) < 0.2
+
+
+@given(st.text(alphabet="\n\t.:\"'?= 0123456789adefilmnorstu"))
+def test_no_log_is_an_error(text: str) -> None:
+    """Whatever stands there, the query it belongs to is judged without it."""
+    parse(_BEGIN + text)
+    parse(text)
