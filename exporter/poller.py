@@ -37,7 +37,7 @@ class Cadence:
     slow_interval: float = 60.0
     after_change: float = 3.0
     quick_in_a_row: int = 3
-    while_suspended: float = 5.0
+    while_not_asking: float = 5.0
 
     @classmethod
     def of_node(cls, interval: float, node_id: int) -> Cadence:
@@ -133,7 +133,7 @@ class QueryPoller:
             return remaining
         if self._suspended():
             self._asked.set()
-            return cadence.while_suspended
+            return cadence.while_not_asking
         self._ask(cadence)
         self._asked.set()
         return max(0.0, self._due - self._clocks.monotonic())
@@ -147,7 +147,7 @@ class QueryPoller:
         report = self._guarded_query()
         before = self._known.snapshot
         changed = _changed(before, report)
-        delay = self._delay(cadence, started, report.outcome, changed=changed)
+        delay = self._delay(cadence, started, report, changed=changed)
         now = self._clocks.monotonic()
         self._due = now + delay
         late = max(0.0, delay - cadence.interval)
@@ -162,9 +162,11 @@ class QueryPoller:
             return QueryReport(QueryOutcome.NOT_UNDERSTOOD, message=repr(error))
 
     def _delay(
-        self, cadence: Cadence, started: float, outcome: QueryOutcome, *, changed: bool
+        self, cadence: Cadence, started: float, report: QueryReport, *, changed: bool
     ) -> float:
-        self._failures = 0 if outcome is QueryOutcome.OK else self._failures + 1
+        if not report.asked:  # looking again whether there is anything to ask costs nothing
+            return cadence.while_not_asking
+        self._failures = 0 if report.outcome is QueryOutcome.OK else self._failures + 1
         regular = cadence.until_next(started, self._clocks.wall())
         self._quick = self._quick + 1 if changed else 0
         if changed and self._quick <= cadence.quick_in_a_row:

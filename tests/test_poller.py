@@ -112,7 +112,7 @@ def test_a_query_longer_than_the_interval_delays_the_next_one_to_the_turn_after_
     assert bench.run(3) == [0.0, 30.0, 60.0]
 
 
-@pytest.mark.parametrize("failure", [TIMEOUT, NOBODY, QueryReport(QueryOutcome.NOT_FOUND)])
+@pytest.mark.parametrize("failure", [TIMEOUT, NOBODY])
 def test_after_three_failures_it_asks_once_a_minute(failure: QueryReport) -> None:
     """Two failures are retried at the usual pace, from the third on it is 60 s."""
     bench = Bench(_always(failure), Cadence(15.0, phase=5.0))
@@ -120,6 +120,14 @@ def test_after_three_failures_it_asks_once_a_minute(failure: QueryReport) -> Non
     pauses = [round(b - a - failure.duration) for a, b in zip(times, times[1:])]
     assert pauses[2:] == [60, 60]
     assert max(pauses[:2]) <= 30
+
+
+def test_what_cannot_be_asked_is_looked_for_every_few_seconds() -> None:
+    """An installation that appears is asked at once, however long there was none."""
+    nothing = QueryReport(QueryOutcome.NO_ENVIRONMENT, asked=False)
+    bench = Bench(_always(*[nothing] * 5, OK), Cadence(15.0, phase=5.0))
+    assert bench.run(6) == [0.0, 5.0, 10.0, 15.0, 20.0, 25.0]
+    assert bench.poller.snapshot().outcome is QueryOutcome.OK
 
 
 def test_one_success_ends_the_slow_pace() -> None:
@@ -166,7 +174,7 @@ def test_a_cluster_that_never_settles_is_not_asked_every_three_seconds() -> None
     assert Bench(flapping, Cadence(15.0, phase=5.0)).run(6) == [0, 15, 18, 21, 24, 45]
 
 
-def test_nothing_is_asked_while_suspended_and_at_once_afterwards() -> None:
+def test_nothing_is_asked_while_not_asking_and_at_once_afterwards() -> None:
     """A stopped cluster is left alone, and its start is seen within seconds."""
     bench = Bench(_always(OK), suspended=True)
     for _ in range(20):
@@ -175,7 +183,7 @@ def test_nothing_is_asked_while_suspended_and_at_once_afterwards() -> None:
     assert bench.poller.snapshot().outcome is None
     assert bench.poller.wait_for_first(0)
     bench.suspended = False
-    assert bench.run(1)[0] - bench.now <= bench.cadence.while_suspended
+    assert bench.run(1)[0] - bench.now <= bench.cadence.while_not_asking
 
 
 def test_before_the_first_query_nothing_is_known() -> None:

@@ -177,7 +177,8 @@ class QueryReport:
 
     ``view`` is None when the query did not come to an end of its own: then what was known
     before still stands. ``duration`` is in seconds, ``message`` for the log. ``answers`` holds a
-    pair of node id and answer for each cm_server of which something is known.
+    pair of node id and answer for each cm_server of which something is known. ``asked`` is False
+    when nothing was run, which costs nobody anything.
     """
 
     outcome: QueryOutcome
@@ -185,6 +186,7 @@ class QueryReport:
     answers: tuple[tuple[str, Answer], ...] = ()
     duration: float = 0.0
     message: str = ""
+    asked: bool = True
 
 
 @dataclass(frozen=True)

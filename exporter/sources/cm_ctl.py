@@ -105,15 +105,15 @@ class CmCtlQuery:
         """Ask; raises nothing that the host or cm_ctl could cause."""
         installation = self._installation()
         if installation is None or not installation.gausshome:
-            return QueryReport(QueryOutcome.NO_ENVIRONMENT, message="GAUSSHOME is not known")
+            return _not_asked(QueryOutcome.NO_ENVIRONMENT, "GAUSSHOME is not known")
         own = self._own_uid()
         if own not in (0, installation.uid):
             message = f"the cluster is {installation.user}'s, the exporter runs as uid {own}"
-            return QueryReport(QueryOutcome.WRONG_USER, message=message)
+            return _not_asked(QueryOutcome.WRONG_USER, message)
         try:
             account = self._account(installation.user)
         except SourceError as error:
-            return QueryReport(QueryOutcome.WRONG_USER, message=str(error))
+            return _not_asked(QueryOutcome.WRONG_USER, str(error))
         return self._ask(account, child_environment(installation.variables, account))
 
     def _ask(self, account: Account, environment: dict[str, str]) -> QueryReport:
@@ -121,7 +121,7 @@ class CmCtlQuery:
         program = find_program(name, environment)
         if program is None:
             message = f"{name} is neither in $GAUSSHOME/bin nor on the cluster user's PATH"
-            return QueryReport(QueryOutcome.NOT_FOUND, message=message)
+            return _not_asked(QueryOutcome.NOT_FOUND, message)
         parent = runtime_directory(self._environ, for_other_user=account.uid != self._own_uid())
         self._sweep(parent)
         with private_directory(parent, account) as directory:
@@ -140,6 +140,10 @@ class CmCtlQuery:
         if not self._swept:
             remove_left_behind(parent, time.time())
             self._swept = True
+
+
+def _not_asked(outcome: QueryOutcome, message: str) -> QueryReport:
+    return QueryReport(outcome, message=message, asked=False)
 
 
 def child_environment(variables: Mapping[str, str], account: Account) -> dict[str, str]:

@@ -185,7 +185,7 @@ def test_only_a_query_that_ends_by_itself_replaces_what_was_known(
 def test_a_missing_program_is_not_found(home: Path) -> None:
     """Neither in $GAUSSHOME/bin nor on the user's PATH."""
     report = _query(home)()
-    assert (report.outcome, report.view) == (QueryOutcome.NOT_FOUND, None)
+    assert (report.outcome, report.view, report.asked) == (QueryOutcome.NOT_FOUND, None, False)
     assert "cm_ctl" in report.message
 
 
@@ -203,7 +203,7 @@ def test_another_user_s_cluster_is_not_asked(home: Path) -> None:
         Runner(), QuerySettings(), lambda: theirs, {}, lambda _: OWN, own_uid=lambda: 4711
     )
     report = query()
-    assert (report.outcome, report.view) == (QueryOutcome.WRONG_USER, None)
+    assert (report.outcome, report.view, report.asked) == (QueryOutcome.WRONG_USER, None, False)
     assert not (home.parent / "asked").exists()
 
 
