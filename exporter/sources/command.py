@@ -18,15 +18,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import IO, Callable, Optional, cast
 
 from exporter.errors import SourceError
+from exporter.sources.pipes import Output, pause, read_ready
 from exporter.sources.privileges import shed_thread_privileges
 
-_POLL_SECONDS = 0.05  # output wakes us by itself; an exit behind open pipes does not
-_POLL_CLOSED_SECONDS = 0.01  # without output left the exit is a moment away
-_CHUNK_BYTES = 65536
+_AWAIT_SECONDS = 0.01
 _STDERR_LIMIT = 8192
 
 
@@ -107,30 +106,6 @@ class Completed:
         return self.stdout.decode("utf-8", "replace")
 
 
-@dataclass
-class _Output:
-    """What a pipe has given so far, of which ``limit`` bytes are kept."""
-
-    pipe: IO[bytes]
-    limit: int
-    data: bytearray = field(default_factory=bytearray)
-    over: bool = False
-
-    def drain(self) -> bool:
-        """Read what is there now, one limit's worth at most; False at the end of the stream."""
-        for _ in range(self.limit // _CHUNK_BYTES + 1):
-            try:
-                chunk = os.read(self.pipe.fileno(), _CHUNK_BYTES)
-            except BlockingIOError:
-                return True
-            if not chunk:
-                return False
-            room = self.limit - len(self.data)
-            self.data += chunk[:room]
-            self.over = self.over or len(chunk) > room
-        return True
-
-
 class Runner:
     """Runs one program at a time; ``run`` may be called from any thread.
 
@@ -168,8 +143,8 @@ class Runner:
 
     def _watch(self, child: subprocess.Popen[bytes], command: Command, start: float) -> Completed:
         # Popen was asked for both pipes, so neither is None.
-        stdout = _Output(cast("IO[bytes]", child.stdout), command.output_limit)
-        stderr = _Output(cast("IO[bytes]", child.stderr), _STDERR_LIMIT)
+        stdout = Output(cast("IO[bytes]", child.stdout), command.output_limit)
+        stderr = Output(cast("IO[bytes]", child.stderr), _STDERR_LIMIT)
         try:
             outcome = self._follow(child, (stdout, stderr), start + command.timeout)
         finally:
@@ -185,7 +160,7 @@ class Runner:
         )
 
     def _follow(
-        self, child: subprocess.Popen[bytes], outputs: tuple[_Output, _Output], deadline: float
+        self, child: subprocess.Popen[bytes], outputs: tuple[Output, Output], deadline: float
     ) -> RunOutcome:
         with selectors.DefaultSelector() as selector:
             for output in outputs:
@@ -194,12 +169,12 @@ class Runner:
             while True:
                 # Asked before reading: what was written before the exit is then in the pipe.
                 gone = _has_exited(child)
-                _read(selector, 0 if gone else min(_pause(selector), deadline - self._clock()))
+                read_ready(selector, 0 if gone else min(pause(selector), deadline - self._clock()))
                 outcome = self._verdict(outputs[0], deadline, gone=gone)
                 if outcome:
                     return outcome
 
-    def _verdict(self, stdout: _Output, deadline: float, *, gone: bool) -> Optional[RunOutcome]:
+    def _verdict(self, stdout: Output, deadline: float, *, gone: bool) -> Optional[RunOutcome]:
         if stdout.over:
             return RunOutcome.OUTPUT_LIMIT
         if gone:
@@ -223,18 +198,8 @@ class Runner:
         while not _has_exited(child):
             if self._clock() >= deadline:
                 return False
-            time.sleep(_POLL_CLOSED_SECONDS)
+            time.sleep(_AWAIT_SECONDS)
         return True
-
-
-def _pause(selector: selectors.BaseSelector) -> float:
-    return _POLL_SECONDS if selector.get_map() else _POLL_CLOSED_SECONDS
-
-
-def _read(selector: selectors.BaseSelector, timeout: float) -> None:
-    for key, _ in selector.select(max(0.0, timeout)):
-        if not key.data.drain():
-            selector.unregister(key.fileobj)
 
 
 def _start(command: Command) -> subprocess.Popen[bytes]:
