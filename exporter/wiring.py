@@ -65,13 +65,16 @@ class _Listed:
     def __init__(self, table: ProcessReader, identity: Callable[[], ClusterIdentity]) -> None:
         self._table = table
         self._identity = identity
+        self._listed: tuple[Sequence[Process], Optional[ClusterIdentity]] = ((), None)
         self._of_cluster: tuple[Process, ...] = ()
 
     def of_user(self, uid: int) -> Sequence[Process]:
         """List the processes of this uid; each look begins with that."""
         found = self._table.of_user(uid)
         identity = self._identity()
-        self._of_cluster = tuple(p for p in found if is_of_cluster(p, identity))
+        if found is not self._listed[0] or identity != self._listed[1]:
+            self._listed = (found, identity)
+            self._of_cluster = tuple(p for p in found if is_of_cluster(p, identity))
         return found
 
     def of_cluster(self) -> Sequence[Process]:

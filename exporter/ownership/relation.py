@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from posixpath import basename, normpath
 from typing import Optional
 
@@ -28,9 +29,10 @@ class Programs:
 
     def __init__(self, processes: Iterable[Process], identity: ClusterIdentity) -> None:
         self._by_name: dict[str, list[Process]] = defaultdict(list)
+        uid = identity.uid
         for process in processes:
-            if process.uid == identity.uid:
-                self._by_name[program(process)[:_COMM_LENGTH]].append(process)
+            if process.uid == uid:
+                self._by_name[_program(process.exe, process.name)[:_COMM_LENGTH]].append(process)
 
     def like(self, expected: str) -> Sequence[Process]:
         """Return those whose program may be the expected one, a file name or a path."""
@@ -105,7 +107,12 @@ def is_of_cluster(process: Process, identity: ClusterIdentity) -> bool:
 
 def program(process: Process) -> str:
     """Return the file name of the executable; the process' own name where it is hidden."""
-    return _path(process.exe).rpartition("/")[2] if process.exe else process.name
+    return _program(process.exe, process.name)
+
+
+@lru_cache(maxsize=4096)
+def _program(exe: str, name: str) -> str:
+    return _path(exe).rpartition("/")[2] if exe else name
 
 
 def _is_program(expected: str, process: Process) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 _UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]{1,128}\.(service|scope)")
@@ -61,6 +62,7 @@ def _container(parts: list[str]) -> str:
     return ""
 
 
+@lru_cache(maxsize=256)
 def placement_of_process(data: bytes) -> Placement:
     """Read unit and container from ``/proc/PID/cgroup``: cgroup v1, v2 or both.
 

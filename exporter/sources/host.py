@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 from typing import Optional
 
 from exporter.errors import NetlinkRefusedError, SourceError
@@ -37,17 +36,18 @@ class HostFacts:
             read = self._settings() if where is None else self._settings_in(where)
         except OSError:
             return None
-        low, high = parse_port_range(read[0])
-        return EphemeralPorts(low, high, parse_port_list(read[1]))
+        if read[0] is None or read[1] is None:
+            return None
+        low, high = parse_port_range(read[0].decode("utf-8", "replace"))
+        return EphemeralPorts(low, high, parse_port_list(read[1].decode("utf-8", "replace")))
 
-    def _settings(self) -> tuple[str, str]:
-        folder = Path(self._procfs.root) / "sys" / "net" / "ipv4"
+    def _settings(self) -> tuple[Optional[bytes], Optional[bytes]]:
         return (
-            (folder / "ip_local_port_range").read_text(encoding="utf-8", errors="replace"),
-            (folder / "ip_local_reserved_ports").read_text(encoding="utf-8", errors="replace"),
+            self._procfs.read("sys/net/ipv4/ip_local_port_range"),
+            self._procfs.read("sys/net/ipv4/ip_local_reserved_ports"),
         )
 
-    def _settings_in(self, where: Namespace) -> tuple[str, str]:
+    def _settings_in(self, where: Namespace) -> tuple[Optional[bytes], Optional[bytes]]:
         return run_in(self._procfs, where, self._settings)
 
     def interface_addresses(self) -> frozenset[IPAddress]:

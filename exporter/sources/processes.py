@@ -23,7 +23,7 @@ from exporter.sources.procfs import Procfs
 _DELETED = " (deleted)"
 _YOUNG_SECONDS = 10.0
 _TURNS = 10
-_SMALL_HOST = 256
+_FEW = 64
 
 
 class ProcessReader:
@@ -112,12 +112,17 @@ class ProcessReader:
 
 @dataclass
 class _Seen:
-    """What is remembered of a pid; ``process`` once its user's processes were asked for."""
+    """What is remembered of a pid; ``process`` once its user's processes were asked for.
+
+    ``settled``: it has been known for ten seconds. ``watched``: it is one of the user's processes,
+    and has an openGauss environment.
+    """
 
     inode: int
     uid: int
     since: float
     settled: bool = False
+    watched: bool = False
     described: bool = False
     process: Optional[Process] = None
 
@@ -125,13 +130,13 @@ class _Seen:
 class ProcessTable:
     """All processes by user, cheap enough for every scrape; for any thread.
 
-    A scan looks at every pid, if there are no more than 256. On a busier host it looks at those
-    first seen within the last ten seconds (a login, a service, a cron job changes user and program
-    in its first moments), at those with an openGauss environment, and at every tenth of the others
-    in turn. Of any of those others it is noticed at once that it is gone; ten scans later at the
-    latest that it ended without being reaped, became another program or user, or that its pid was
-    given to another process within one scrape interval, which takes as many forks as there are
-    pids. The holders of a port are verified at every look (``OwnerLookup``).
+    A scan looks at every pid that was first seen within the last ten seconds (a login, a service,
+    a cron job changes user and program in its first moments), at those of the user's processes that
+    have an openGauss environment, at all of the user's if there are no more than 64, and at every
+    tenth of the others in turn. Of any of those others it is noticed at once that it is gone; ten
+    scans later at the latest that it ended without being reaped, became another program or user, or
+    that its pid was given to another process within one scrape interval, which takes as many forks
+    as there are pids. The holders of a port are verified at every look (``OwnerLookup``).
     """
 
     def __init__(
@@ -144,18 +149,27 @@ class ProcessTable:
         self._seen: dict[str, _Seen] = {}
         self._newcomers: set[str] = set()
         self._scans = 0
+        self._uid: Optional[int] = None
+        self._found: tuple[Process, ...] = ()
 
     def of_user(self, uid: int) -> tuple[Process, ...]:
-        """Return the processes of this uid; raises SourceError without /proc."""
+        """Return the processes of this uid; the same tuple as before while nothing has changed.
+
+        Raises SourceError without /proc.
+        """
         with self._lock:
-            self._scan(uid)
-            found = [seen.process for seen in self._seen.values() if seen.uid == uid]
-            return tuple(process for process in found if process is not None)
+            if uid != self._uid:
+                self._seen, self._uid = {}, uid
+            self._scan()
+            found = [s.process for s in self._seen.values() if s.process is not None]
+            if self._found != tuple(found):
+                self._found = tuple(found)
+            return self._found
 
     def uids(self) -> dict[str, int]:
         """Return every visible pid and its user as of now; raises SourceError without /proc."""
         with self._lock:
-            self._scan(None)
+            self._scan()
             return {pid: seen.uid for pid, seen in self._seen.items()}
 
     def newcomers(self) -> set[str]:
@@ -164,22 +178,25 @@ class ProcessTable:
             newcomers, self._newcomers = self._newcomers & self._seen.keys(), set()
             return newcomers
 
-    def _scan(self, uid: Optional[int]) -> None:
-        now = self._monotonic()
-        pids = self._procfs.pids()
-        turn = str(self._scans % _TURNS) if len(pids) > _SMALL_HOST else None
+    def _scan(self) -> None:
+        now, turn = self._monotonic(), str(self._scans % _TURNS)
+        few = len(self._found) <= _FEW
         self._scans += 1
         before, self._seen = self._seen, {}
-        for pid in pids:
+        for pid in self._procfs.pids():
             seen = before.get(pid)
-            if seen is None or _due(pid, seen, turn, uid):
-                seen = self._look(pid, seen, now, uid)
+            if (
+                seen is None
+                or not seen.settled
+                or seen.watched
+                or pid[-1] == turn
+                or (few and seen.process is not None)
+            ):
+                seen = self._look(pid, seen, now)
             if seen is not None:
                 self._seen[pid] = seen
 
-    def _look(
-        self, pid: str, seen: Optional[_Seen], now: float, uid: Optional[int]
-    ) -> Optional[_Seen]:
+    def _look(self, pid: str, seen: Optional[_Seen], now: float) -> Optional[_Seen]:
         """Look at a pid (again); None when its process is gone."""
         identity = self._procfs.identity(pid)
         if identity is None:
@@ -189,7 +206,7 @@ class ProcessTable:
         if seen is None or (seen.inode, seen.uid) != identity:
             seen = _Seen(*identity, since=now)
         seen.settled = now - seen.since >= _YOUNG_SECONDS
-        if seen.uid == uid:
+        if seen.uid == self._uid:
             self._refresh(pid, seen)
         return seen
 
@@ -201,12 +218,4 @@ class ProcessTable:
         if known is None or not known.exe or known.exe != self._reader.exe(pid):
             seen.process = self._reader.describe(pid, known)
             seen.described = True
-
-
-def _due(pid: str, seen: _Seen, turn: Optional[str], uid: Optional[int]) -> bool:
-    """Tell whether a pid is looked at in this scan; without ``turn`` all are."""
-    if turn is None or pid[-1] == turn or not seen.settled:
-        return True
-    if seen.uid != uid:
-        return False
-    return not seen.described or (seen.process is not None and seen.process.gausshome is not None)
+            seen.watched = seen.process is not None and seen.process.gausshome is not None
