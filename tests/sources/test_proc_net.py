@@ -27,12 +27,12 @@ ROOT = Path(__file__).resolve().parents[2]
 def holder() -> Iterator[Holder]:
     """Hold sockets of many kinds."""
     with Holder(
-        f"listen,{LOOPBACK},0",
+        f"listen,{LOOPBACK},0,noreuse",
         "dual,::,0",
-        f"accepted,{LOOPBACK},0",
-        f"connection,::ffff:{LOOPBACK},0",
-        f"timewait,{LOOPBACK},0",
-        f"bound,{LOOPBACK},0",
+        f"accepted,{LOOPBACK},0,noreuse",
+        f"connection,::ffff:{LOOPBACK},0,noreuse",
+        f"timewait,{LOOPBACK},0,noreuse",
+        f"bound,{LOOPBACK},0,noreuse",
     ) as made:
         yield made
 
@@ -66,8 +66,9 @@ def test_both_sources_tell_the_same_of_every_socket(holder: Holder, ports: froze
 
 def test_the_text_file_does_not_tell_dual_stack_from_v6only(holder: Holder) -> None:
     """The flag is None, not a guess."""
-    port = frozenset({int(holder.sockets[1]["port"])})
-    (found,) = _mine(holder, ProcNet(PROC).listening(port))
+    port, inode = int(holder.sockets[1]["port"]), holder.sockets[1]["inode"]
+    listeners = ProcNet(PROC).listening(frozenset({port}))
+    (found,) = (sock for sock in listeners if sock.inode == inode)
     assert (found.family, found.v6only, found.cgroup_id) == (6, None, None)
 
 
