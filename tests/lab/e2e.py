@@ -6,16 +6,19 @@ program it plays all of them and prints a table: scenario, what was expected, wh
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import OK
 from pathlib import Path
 
 from tests.lab import expectations
@@ -24,6 +27,7 @@ from tests.lab.fleet import Fleet
 from tests.lab.runner import Runner
 from tests.lab.scenario import Expectation, Phase, Scenario, load_all
 from tests.support.monitoring import Monitoring, Pace, Target
+from tests.support.programs import http_get
 
 SEEN_SECONDS = 40.0  # for a page or an answer to be as expected
 ALERT_SECONDS = 90.0  # for alerts, whose `for` is 15 s
@@ -31,6 +35,7 @@ QUIET_SECONDS = 22.0  # longer than the `for` of every cause: what would fire ha
 SYMPTOM_SECONDS = 75.0  # longer than that of every symptom, and than keep_firing_for
 SIDE_BY_SIDE = 6
 PACE = Pace("2s", "2s", "1s", "2s")
+_TOLD = {"active": "true", "inhibited": "false", "silenced": "false"}
 
 
 @dataclass
@@ -66,15 +71,18 @@ class Stage:
             self._set(scenario.name, ())
 
     def alerts(self, cluster: str) -> list[Mapping[str, str]]:
-        """Return the labels of a cluster's alerts that have arrived and are not resolved."""
-        current: dict[str, Mapping[str, str]] = {}
-        for notification in self._monitoring.webhook.received():
-            for alert in notification.body["alerts"]:
-                if alert["labels"].get("cluster") == cluster:
-                    current.pop(alert["fingerprint"], None)
-                    if alert["status"] == "firing":
-                        current[alert["fingerprint"]] = alert["labels"]
-        return list(current.values())
+        """Return the labels of a cluster's alerts that people are told of: not the inhibited."""
+        wanted = urllib.parse.urlencode({"filter": f'cluster="{cluster}"', **_TOLD})
+        url = f"{self._monitoring.alertmanager.url}/api/v2/alerts?{wanted}"
+        status, body = http_get(url)
+        if status != OK:
+            raise RuntimeError(f"{url}: {status} {body.decode()}")
+        return [alert["labels"] for alert in json.loads(body)]
+
+    def arrived(self, cluster: str) -> set[str]:
+        """Return the names of a cluster's alerts that the webhook has received."""
+        received = self._monitoring.webhook.received()
+        return {name for n in received if n.cluster == cluster for name in n.names()}
 
     def _set(self, cluster: str, targets: Sequence[Target]) -> None:
         with self._lock:
@@ -110,7 +118,12 @@ class Play:
         return expectations.problems(expect, self.runner, self.fleet)
 
     def _alerts(self, expect: Expectation) -> list[str]:
-        return expectations.alert_problems(expect, self.stage.alerts(self.scenario.name))
+        cluster = self.scenario.name
+        found = expectations.alert_problems(expect, self.stage.alerts(cluster))
+        made = expectations.alert_names()
+        names = {a["alertname"] for a in expect.alerts or ()} & made
+        absent = names - self.stage.arrived(cluster)
+        return found + [f"has not arrived: {name}" for name in sorted(absent)]
 
 
 def play(scenario: Scenario, stage: Stage, quiet: float) -> Outcome:
