@@ -34,7 +34,7 @@ ALERT_SECONDS = 90.0  # for alerts, whose `for` is 15 s
 QUIET_SECONDS = 22.0  # longer than the `for` of every cause: what would fire has fired
 SYMPTOM_SECONDS = 75.0  # longer than that of every symptom, and than keep_firing_for
 SIDE_BY_SIDE = 6
-PACE = Pace("2s", "2s", "1s", "2s")
+PACE = Pace("2s", "2s", "5s", "2s")  # a page waits as shipped, so that nodes come together
 _TOLD = {"active": "true", "inhibited": "false", "silenced": "false"}
 
 
