@@ -25,7 +25,6 @@ from exporter.collectors.ports import PortsCollector
 from exporter.collectors.self_metrics import ProcessCollectors, SelfCollector
 from exporter.config import Config
 from exporter.daemon import Daemon
-from exporter.discovering import InstallationParts, InstallationWiring
 from exporter.errors import ListenError
 from exporter.inspection import no_bind_failure
 from exporter.members import node_identity
@@ -43,8 +42,9 @@ from exporter.web.listen import open_listeners
 from exporter.web.refusals import Refusals
 from exporter.web.server import Server
 from exporter.web.site import Site, SiteSettings
-from exporter.wiring import BindFailureAge, PortParts, Remembered, Watched, port_parts
+from exporter.wiring_installation import InstallationParts, InstallationWiring
 from exporter.wiring_logs import LogParts, LogSurroundings, log_parts
+from exporter.wiring_ports import BindFailureAge, PortParts, Remembered, Watched, port_parts
 from exporter.wiring_query import query_parts
 
 ONCE_BUDGET_SECONDS = 60.0

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable, Optional
 
-from exporter import __version__, app, discovering, logsetup
+from exporter import __version__, app, logsetup, wiring_installation
 from exporter.config import Config
 from exporter.errors import ConfigError, ExporterError, OutputError, UsageError
 from exporter.flags import FLAGS, Flag, Values, nearest, options_of, parse, split_command
@@ -49,14 +49,14 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "discover",
         "Tell what was found of the installation, and from where; 1 when a fact is missing.",
-        discovering.discover,
-        discovering.DISCOVER_FLAGS,
+        wiring_installation.discover,
+        wiring_installation.DISCOVER_FLAGS,
     ),
     Command(
         "targets",
         "Write scrape targets for all nodes of the cluster, from its static config.",
-        discovering.targets,
-        discovering.TARGETS_FLAGS,
+        wiring_installation.targets,
+        wiring_installation.TARGETS_FLAGS,
     ),
 )
 

@@ -51,10 +51,10 @@ ALLOWED: dict[str, set[str]] = {
 }
 COMPOSITION_ROOT = {
     "app",
-    "wiring",
+    "wiring_ports",
     "wiring_query",
     "wiring_logs",
-    "discovering",
+    "wiring_installation",
     "cli",
     "__main__",
     "__init__",

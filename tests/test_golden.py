@@ -8,7 +8,6 @@ from pathlib import Path
 
 from exporter.app import Runtime, build
 from exporter.config import Config, Installation
-from exporter.discovering import InstallationParts
 from exporter.discovery import Discovery
 from exporter.model.logs import StopMarker
 from exporter.options import Options
@@ -16,7 +15,8 @@ from exporter.registry import Clock
 from exporter.reloading import ReloadRecord
 from exporter.web.exposition import Format, render
 from exporter.web.refusals import Refusals
-from exporter.wiring import BindFailureAge, PortParts, Watched
+from exporter.wiring_installation import InstallationParts
+from exporter.wiring_ports import BindFailureAge, PortParts, Watched
 from tests.support.facts import APP, CLUSTER, OMM, OTHER_USER, endpoint, process, socket
 from tests.support.fake_host import HERE, FakeHost
 from tests.support.installations import installation

@@ -22,7 +22,7 @@ from exporter.collectors.ports import PortsCollector
 from exporter.inspection import ALL_STATES_LONGEST_WAIT_SECONDS
 from exporter.model.ports import ClusterIdentity, Endpoint
 from exporter.options import Options
-from exporter.wiring import Watched, port_parts
+from exporter.wiring_ports import Watched, port_parts
 from tests.bench.crowd import crowd
 from tests.bench.table import Row, at_least, at_most, milliseconds
 from tests.support.holders import Holder, copy_interpreter

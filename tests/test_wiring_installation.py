@@ -13,7 +13,6 @@ import pytest
 from exporter.cli import main
 from exporter.config import Config, EndpointConfig
 from exporter.config import Installation as Configured
-from exporter.discovering import InstallationParts, InstallationWiring
 from exporter.endpoints import discovered_endpoints
 from exporter.model.installation import InstallationHints
 from exporter.options import Options
@@ -25,6 +24,7 @@ from exporter.sources.host_files import WatchedFiles
 from exporter.sources.installation import Defaults, InstallationReader, Remembered
 from exporter.sources.shell_environment import ShellEnvironment
 from exporter.sources.sock_diag import SockDiag
+from exporter.wiring_installation import InstallationParts, InstallationWiring
 from tests.lab.cluster import Lab
 from tests.lab.standins.plan import NodePlan
 
