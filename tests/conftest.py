@@ -7,9 +7,12 @@ import os
 import pytest
 from hypothesis import settings
 
-# How long one example takes says more about the machine's other work than about the code.
-settings.register_profile("shared-machine", deadline=None)
-settings.load_profile("shared-machine")
+# How long one example takes says more about the machine's other work than about the code. The
+# default suite tries the same examples each time, so that a change is judged by what it changed;
+# `make fuzz` looks for new ones.
+settings.register_profile("same-examples", deadline=None, derandomize=True)
+settings.register_profile("new-examples", deadline=None)
+settings.load_profile("new-examples" if "FUZZ_INPUTS" in os.environ else "same-examples")
 
 NOT_RUN = pytest.StashKey[list[str]]()
 
