@@ -47,7 +47,6 @@ SYMPTOMS = (
     "CMQueryFailing",
     "ClusterDegraded",
     "CMServerDown",
-    "DatanodeDown",
     "StartFailed",
     "NodeViewsDisagree",
 )
@@ -56,7 +55,12 @@ NUMBERS = itertools.count()
 
 # cause, its endpoint where it has several, what it holds back on its own node, and elsewhere
 CASES = [
-    ("CMPortConflictAllNodes", "", {"CMPortConflict", *SYMPTOMS}, {"CMPortConflict", *SYMPTOMS}),
+    (
+        "CMPortConflictAllNodes",
+        "",
+        {"CMPortConflict", "DatanodeDown", *SYMPTOMS},
+        {"CMPortConflict", "DatanodeDown", *SYMPTOMS},
+    ),
     (
         "DBPortConflictAllNodes",
         "",
@@ -150,16 +154,25 @@ def test_a_cause_holds_back_what_follows_from_it_and_nothing_else(
     alerting: Alerting, cause: str, endpoint: str, here: set[str], elsewhere: set[str]
 ) -> None:
     """On its own node, on other nodes of the cluster, and never in another cluster."""
-    cluster = f"{cause}-{endpoint}"
     own = [cause.removesuffix("AllNodes")] if cause.endswith("AllNodes") else []
-    alerts = [alert(cause, cluster, "ogdb1", endpoint)]
-    for where, names in ((cluster, (*SYMPTOMS, *own)), (f"{cluster}-beside", SYMPTOMS)):
-        alerts += [alert(name, where, node) for name in names for node in ("ogdb1", "ogdb2")]
-    post(alerting, alerts)
-    expected = {(n, "" if n in CLUSTER_WIDE else "ogdb1") for n in here}
-    expected |= {(n, "" if n in CLUSTER_WIDE else "ogdb2") for n in elsewhere}
-    assert held_back(alerting, cluster) == expected
-    assert held_back(alerting, f"{cluster}-beside") == set()
+    # apart, for a datanode that is down holds back something itself
+    for part in ([*SYMPTOMS, *own], ["DatanodeDown"]):
+        cluster = f"{cause}-{endpoint}-{len(part)}"
+        alerts = [alert(cause, cluster, "ogdb1", endpoint)]
+        for where, names in ((cluster, part), (f"{cluster}-beside", set(part) - set(own))):
+            alerts += [alert(name, where, node) for name in names for node in ("ogdb1", "ogdb2")]
+        post(alerting, alerts)
+        expected = {(n, "" if n in CLUSTER_WIDE else "ogdb1") for n in here & set(part)}
+        expected |= {(n, "" if n in CLUSTER_WIDE else "ogdb2") for n in elsewhere & set(part)}
+        assert held_back(alerting, cluster) == expected
+        assert held_back(alerting, f"{cluster}-beside") == set()
+
+
+def test_a_datanode_that_is_down_explains_a_degraded_cluster(alerting: Alerting) -> None:
+    """One ticket, for the datanode; an unavailable cluster pages all the same."""
+    names = ("DatanodeDown", "ClusterDegraded", "ClusterUnavailable", "CMServerDown")
+    post(alerting, [alert(name, "degraded", "ogdb1") for name in names])
+    assert held_back(alerting, "degraded") == {("ClusterDegraded", "")}
 
 
 def test_a_warning_never_holds_back_a_page(alerting: Alerting) -> None:
