@@ -129,7 +129,7 @@ class CmAgent:
     def _kill_stopped(self) -> None:
         """Kill a cm_server that was stopped by a signal; it is started again a second later."""
         path = self.node.bin / "cm_server"
-        for pid in procs.find(self.node, "cm_server"):
+        for pid in procs.find(self.node, "cm_server", fresh=False):
             if procs.state(pid) == "T":
                 self.say("ERROR", f"process (cm_server {pid}) is T (STOPPED), path is {path}", SAS)
                 text = f"kill CMS process (cm_server:{pid}) due to STOPPED!"
@@ -168,7 +168,7 @@ class CmAgent:
     def _keep_fenced(self) -> None:
         node = self.node
         directory = node.log_dir("cm_agent")
-        if procs.find(node, "gaussdb", "--fenced"):
+        if procs.find(node, "gaussdb", "--fenced", fresh=False):
             return
         text = "process (gaussdb) is not running, path is fenced, haveFound is 0"
         self.say("LOG", text, SAS)
@@ -205,11 +205,14 @@ class CmAgent:
 
     def _running(self, program: str, path: Path, thread: str) -> bool:
         """Look twice, as the two records tell: a dying process loses its name before its ports."""
-        for pause in (0.05, 0.0):
-            data = program == "gaussdb"
-            if procs.datanodes(self.node) if data else procs.find(self.node, program):
+        for fresh in (False, True):
+            if program == "gaussdb":
+                found = procs.datanodes(self.node, fresh=fresh)
+            else:
+                found = procs.find(self.node, program, fresh=fresh)
+            if found:
                 return True
-            time.sleep(pause)
+            time.sleep(0.0 if fresh else 0.05)
         text = f"process ({program}) is not running, path is {path}, haveFound is 0"
         self.say("LOG", text, thread)
         self.say("LOG", text, thread)
@@ -245,7 +248,7 @@ class CmAgent:
     def _look_at_datanode(self) -> tuple[str, str, str]:
         """Return role, state and reason of the datanode, as they go to cm_server."""
         node = self.node
-        if procs.datanodes(node):
+        if procs.datanodes(node, fresh=False):
             return _running_state(node)
         self._running("gaussdb", node.data, "")
         if not (node.data / "postmaster.pid").exists():

@@ -12,21 +12,23 @@ from pathlib import Path
 from tests.lab.standins.plan import NodePlan
 
 
-def find(node: NodePlan, program: str, argument: str = "") -> list[int]:
-    """Return the pids that run $GAUSSHOME/bin/PROGRAM and have that argument, if any is asked."""
+def find(node: NodePlan, program: str, argument: str = "", *, fresh: bool = True) -> list[int]:
+    """Return the pids that run $GAUSSHOME/bin/PROGRAM and have that argument, if any is asked.
+
+    Without `fresh` a look at the processes may be up to `_STALE_SECONDS` old.
+    """
     executable = os.path.realpath(node.bin / program)
     return [
         pid
-        for pid, target in _executables()
+        for pid, target in _listed(fresh=fresh)
         if target == executable and (not argument or argument in _arguments(pid))
     ]
 
 
-def datanodes(node: NodePlan) -> list[int]:
+def datanodes(node: NodePlan, *, fresh: bool = True) -> list[int]:
     """Return the pids of the datanode itself, without the helper for fenced functions."""
-    return [
-        pid for pid in find(node, "gaussdb", str(node.data)) if "--fenced" not in _arguments(pid)
-    ]
+    found = find(node, "gaussdb", str(node.data), fresh=fresh)
+    return [pid for pid in found if "--fenced" not in _arguments(pid)]
 
 
 def below(root: Path) -> list[int]:
@@ -48,6 +50,20 @@ def await_end(pids: list[int], seconds: float) -> list[int]:
     while (left := [pid for pid in pids if _alive(pid)]) and time.monotonic() < deadline:
         time.sleep(0.02)
     return left
+
+
+_STALE_SECONDS = 0.4
+_last: list[tuple[float, list[tuple[int, str]]]] = []
+
+
+def _listed(*, fresh: bool) -> list[tuple[int, str]]:
+    """Return pids and executables; four looks a second at all processes would be felt."""
+    now = time.monotonic()
+    if not fresh and _last and now - _last[-1][0] < _STALE_SECONDS:
+        return _last[-1][1]
+    seen = list(_executables())
+    _last[:] = [(now, seen)]
+    return seen
 
 
 def _executables() -> Iterator[tuple[int, str]]:
