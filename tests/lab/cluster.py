@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -228,10 +229,23 @@ class Lab:
         where = (node_id, self.node(node_id).address, self.place.prefix(node_id))
         return self._occupiers.take(where, port, how, name=name, user=user, answer=answer)
 
+    @property
+    def occupiers(self) -> list[Occupier]:
+        """The strangers that hold ports now, in the order in which they came."""
+        return list(self._occupiers.held)
+
     def release(self, occupier: Occupier) -> None:
         """Let the stranger go."""
         self._occupiers.held.remove(occupier)
         occupier.release()
+
+    def set_conf(self, node_id: int, program: str, **values: str) -> None:
+        """Set values in cm_agent.conf or cm_server.conf; they hold for its next start."""
+        path = self.node(node_id).cm_dir / program / f"{program}.conf"
+        text = path.read_text(encoding="utf-8")
+        for name, value in values.items():
+            text = re.sub(rf"(?m)^{name}\b.*$", f"{name} = {value}", text)
+        path.write_text(text, encoding="utf-8")
 
     def fault(self, node_id: int, name: str, text: str | None = "") -> None:
         """Switch a fault on, or off with None; what it does is the stand-ins' affair."""

@@ -113,7 +113,6 @@ def test_a_lab_leaves_nothing_behind() -> None:
     """After the end there is no process and no file of it."""
     with Lab(nodes=1) as lab:
         root = lab.root
-        lab.await_query(1, "cluster_state   : Normal")
-        assert len(procs.below(root)) >= 4
+        await_(lambda: len(procs.below(root)) >= 4, 20, lambda: str(procs.below(root)))
     assert procs.below(root) == []
     assert not root.exists()

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Mapping
 
 from tests.lab.standins import procs
+from tests.lab.standins.dssserver import READY_FILE
 from tests.lab.standins.gaussdb import ROLE_FILE
 from tests.lab.standins.launch import shell_command
 from tests.lab.standins.logfile import CmLog
@@ -60,8 +61,9 @@ class Resources:
         return bool(procs.datanodes(self._node))
 
     def _alive(self, name: str) -> bool:
-        """Whether it is online: a database that still tries to bind its ports is not."""
-        return self._runs(name) and (name == "dss" or (self._node.data / ROLE_FILE).exists())
+        """Whether it is online: what still tries to bind its ports is not."""
+        dss, data = self._node.dss_home / READY_FILE, self._node.data / ROLE_FILE
+        return self._runs(name) and (dss if name == "dss" else data).exists()
 
     def _stopped(self) -> bool:
         numbers = (self._node.dn_id, self._node.resource_id)

@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.lab.standins import agent_link, ports, procs
+from tests.lab.standins import agent_link, compress, ports, procs
 from tests.lab.standins.agent_resources import Resources
 from tests.lab.standins.gaussdb import ROLE_FILE
 from tests.lab.standins.launch import shell_command
@@ -44,7 +44,12 @@ class CmAgent:
         pid_file.write_text(f"{os.getpid()}\n{pid_file.parent}\n0\n")
         if self._heartbeat and not self._listen_for_heartbeats():
             return 1
-        for job in (self._watch_datanode, lambda: agent_link.run(self)):
+        jobs = (
+            self._watch_datanode,
+            lambda: agent_link.run(self),
+            lambda: compress.for_ever(self.node.gausslog, pid_file.with_name("cm_agent.conf")),
+        )
+        for job in jobs:
             threading.Thread(target=job, daemon=True).start()
         while not self._stopped():
             self._start_and_stop()

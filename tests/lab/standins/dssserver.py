@@ -11,12 +11,15 @@ from tests.lab.standins import ports
 from tests.lab.standins.logfile import stamp
 from tests.lab.standins.plan import LabPlan, NodePlan
 
+READY_FILE = "ready.standin"  # the real one answers on its Unix socket
+
 
 def main(plan: LabPlan, node: NodePlan, arguments: list[str]) -> int:
     """Run dssserver; `-D` names DSS_HOME."""
     del plan
     os.umask(0o077)
     home = Path(arguments[arguments.index("-D") + 1])
+    (home / READY_FILE).unlink(missing_ok=True)
     address, port, number = _own_place(home)
     fault = node.fault("dssserver_dies")
     if fault is not None:
@@ -34,6 +37,7 @@ def main(plan: LabPlan, node: NodePlan, arguments: list[str]) -> int:
         _say(home, "[mes]mes_init failed. [mes_func.c:1123]")
         _say(home, "DSS instance failed to startup mes [dss_instance.c:231]")
         return 1
+    (home / READY_FILE).touch()
     with listener:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         threading.Event().wait()
