@@ -22,7 +22,7 @@ from exporter.parsers.log_lines import (
     records_of,
 )
 from exporter.parsers.log_record import Grammar, prefixes
-from exporter.parsers.patterns import PatternSet, compile_pattern
+from exporter.parsers.patterns import Pattern, PatternSet, compile_pattern
 
 _CM_TIME = len("2026-11-22 12:13:21.728")
 _CM_MARK = b" tid="
@@ -34,25 +34,19 @@ _FAR = 16 * 1024  # bytes behind a line, within which the few lines below it sur
 class _Group:
     """Records of one chunk that differ in nothing but their time.
 
-    ``counted`` is how many of them begin at or behind the chunk's ``count_from``; ``last`` is
-    where the last one's line begins, ``below`` where the line below it does.
+    ``old`` is how many of them begin before the chunk's ``count_from``; ``last`` is where the last
+    one's line begins.
     """
 
-    __slots__ = ("below", "counted", "fields", "last", "signature", "times", "zone")
+    __slots__ = ("fields", "last", "old", "signature", "times", "zone")
 
     def __init__(self, signature: int, zone: bytes, fields: Mapping[str, str]) -> None:
         self.signature = signature
         self.zone = zone
         self.fields = fields
         self.times: list[bytes] = []
-        self.counted = 0
+        self.old = 0
         self.last = 0
-        self.below = 0
-
-    def add(self, time: bytes, start: int, stop: int, count_from: int) -> None:
-        self.times.append(time)
-        self.counted += start >= count_from
-        self.last, self.below = start, stop + 1
 
 
 class Found(NamedTuple):
@@ -124,16 +118,37 @@ class LogMatcher:
         end = len(data) if final else data.rfind(b"\n") + 1
         chunk = Chunk(data, end, lead, more and not final)
         groups: _Groups = {}
-        for start, stop in self._hits(data, end):
-            sightings = self._sightings(groups, chunk, start, stop)
-            if chunk.more and any(self._goes_on(group, chunk, stop) for group, _ in sightings):
-                end = start
-                break
-            for group, time in sightings:
-                group.add(time, start, stop, count_from)
+        end = self._gather(groups, chunk, count_from)
         lines = data.count(b"\n", 0, end) + (end > data.rfind(b"\n", 0, end) + 1)
         found = self._finish(groups, chunk._replace(end=end, more=False))
         return Scan(found, end, lines, count_long_lines(data, end))
+
+    def _gather(self, groups: _Groups, chunk: Chunk, count_from: int) -> int:
+        """Sort all records into groups; give the end of what could be read for good.
+
+        This runs once for every hit: it is written for speed.
+        """
+        data, end = chunk.data, chunk.end
+        near_end = end - _FAR if chunk.more else end
+        for start, stop in self._hits(data, end):
+            behind_time = start + _CM_TIME
+            known = None
+            if data[behind_time : behind_time + len(_CM_MARK)] == _CM_MARK:
+                known = self._known(groups, data, start, stop)
+            if known is None:
+                line = data[start : min(stop, start + LONGEST_LINE)]
+                sightings = self._unknown(groups, chunk, start, line)
+            else:
+                time = data[start:behind_time]
+                sightings = [(group, time) for group in known]
+            if stop > near_end and any(self._goes_on(g, chunk, stop) for g, _ in sightings):
+                return start
+            for group, time in sightings:
+                group.times.append(time)
+                group.last = start
+                if start < count_from:
+                    group.old += 1
+        return end
 
     def use(self, grammars: Sequence[Grammar]) -> None:
         """Read prefixes by other grammars from now on."""
@@ -149,59 +164,41 @@ class LogMatcher:
         return None
 
     def _hits(self, data: bytes, end: int) -> list[tuple[int, int]]:
-        """Give the bounds of each line in which a signature may match, in their order."""
-        lines: dict[int, int] = {}
-        for index in self._set.candidates(data, end):
-            pos = 0
-            while pos < end:
-                first, behind = self._next(index, data, pos, end)
-                if first < 0:
-                    break
-                start = data.rfind(b"\n", pos, first) + 1 or pos
-                stop = data.find(b"\n", behind, end)
-                lines[start] = stop = stop if stop >= 0 else end
-                pos = stop + 1
-        return sorted(lines.items())
-
-    def _next(self, index: int, data: bytes, pos: int, end: int) -> tuple[int, int]:
-        """Find where a signature may match next; -1 if nowhere.
+        """Give the bounds of each line in which a signature may match, in their order.
 
         Text that is part of every match is found much faster than the pattern itself.
         """
-        literal = self._literals[index]
-        if literal:
-            found = data.find(literal, pos, end)
-            return found, found + 1
-        match = self._patterns[index].search(data, pos, end)
-        return match.span() if match else (-1, -1)
+        lines: dict[int, int] = {}
+        for index in self._set.candidates(data, end):
+            literal = self._literals[index]
+            if literal:
+                _find_lines(literal, data, end, lines)
+            else:
+                _match_lines(self._patterns[index], data, end, lines)
+        return sorted(lines.items())
 
-    def _sightings(
-        self, groups: _Groups, chunk: Chunk, start: int, stop: int
-    ) -> list[tuple[_Group, bytes]]:
-        """Give the groups that a line's records belong to, each with its record's time."""
-        data, behind_time = chunk.data, start + _CM_TIME
-        mark = behind_time + len(_CM_MARK)
-        if data[behind_time:mark] == _CM_MARK and stop - start <= _LONGEST_REMEMBERED:
-            words = data[data.find(b" ", mark, stop) : stop]
-            known = groups.get(words)
-            if known is None and words not in groups:
-                known = self._known(groups, words, data[start:stop])
-            if known is not None:
-                time = data[start:behind_time]
-                return [(group, time) for group in known]
-        return self._unknown(groups, chunk, start, data[start : min(stop, start + LONGEST_LINE)])
-
-    def _known(self, groups: _Groups, words: bytes, line: bytes) -> Optional[tuple[_Group, ...]]:
+    def _known(
+        self, groups: _Groups, data: bytes, start: int, stop: int
+    ) -> Optional[tuple[_Group, ...]]:
         """Give the groups of a CM record by its words; None if it is not alone on its line."""
-        if words not in self._memory:
-            heads = prefixes(line, self._grammars)
-            alone = len(heads) == 1 and heads[0].start == 0 and line.endswith(words)
-            if len(self._memory) >= _MEMORY:
-                self._memory.clear()
-            self._memory[words] = tuple(self._meaning(words)) if alone else None
-        meaning = self._memory[words]
-        groups[words] = None if meaning is None else tuple(_Group(i, b"", f) for i, f in meaning)
-        return groups[words]
+        words = data[data.find(b" ", start + _CM_TIME + len(_CM_MARK), stop) : stop]
+        known = groups.get(words)
+        if known is None and words not in groups:
+            if words not in self._memory:
+                self._remember(words, data[start:stop])
+            meaning = self._memory.get(words)
+            known = None if meaning is None else tuple(_Group(i, b"", f) for i, f in meaning)
+            groups[words] = known
+        return known
+
+    def _remember(self, words: bytes, line: bytes) -> None:
+        if len(line) > _LONGEST_REMEMBERED:
+            return
+        heads = prefixes(line, self._grammars)
+        alone = len(heads) == 1 and heads[0].start == 0 and line.endswith(words)
+        if len(self._memory) >= _MEMORY:
+            self._memory.clear()
+        self._memory[words] = tuple(self._meaning(words)) if alone else None
 
     def _unknown(
         self, groups: _Groups, chunk: Chunk, start: int, line: bytes
@@ -247,7 +244,36 @@ class LogMatcher:
         ):
             fields, details = group.fields, self._details[group.signature]
             if details:
-                fields = {**fields, **details_below(chunk, group.below, details, self._grammars)[1]}
+                below = chunk.data.find(b"\n", group.last) + 1 or chunk.end
+                fields = {**fields, **details_below(chunk, below, details, self._grammars)[1]}
             signature = self._signatures[group.signature]
-            finished.append(Found(signature, group.times, group.zone, group.counted, fields))
+            counted = len(group.times) - group.old
+            finished.append(Found(signature, group.times, group.zone, counted, fields))
         return finished
+
+
+def _find_lines(literal: bytes, data: bytes, end: int, lines: dict[int, int]) -> None:
+    """Add the bounds of each line that contains a text."""
+    find, rfind, pos = data.find, data.rfind, 0
+    first = find(literal, 0, end)
+    while first >= 0:
+        stop = find(b"\n", first, end)
+        if stop < 0:
+            stop = end
+        lines[rfind(b"\n", pos, first) + 1 or pos] = stop
+        pos = stop + 1
+        first = find(literal, pos, end)
+
+
+def _match_lines(pattern: Pattern, data: bytes, end: int, lines: dict[int, int]) -> None:
+    """Add the bounds of each line in which a pattern matches."""
+    pos = 0
+    while pos < end:
+        match = pattern.search(data, pos, end)
+        if match is None:
+            return
+        first, behind = match.span()
+        stop = data.find(b"\n", behind, end)
+        stop = end if stop < 0 else stop
+        lines[data.rfind(b"\n", pos, first) + 1 or pos] = stop
+        pos = stop + 1
