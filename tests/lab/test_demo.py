@@ -83,7 +83,7 @@ def runs() -> Iterator[dict[str, Run]]:
     for run in made.values():
         if run.process.poll() is None:
             run.process.terminate()
-        run.process.wait(30)
+        run.process.wait(90)
 
 
 def test_it_names_the_process_that_takes_the_port(runs: dict[str, Run]) -> None:
@@ -105,7 +105,7 @@ def test_an_interrupted_one_leaves_nothing_behind(runs: dict[str, Run]) -> None:
     run.await_text("end it with Ctrl-C")
     assert procs.below(run.root)
     run.process.send_signal(signal.SIGINT)
-    assert run.process.wait(30) == 130
+    assert run.process.wait(90) == 130
     assert run.nothing_is_left()
 
 
@@ -123,6 +123,6 @@ def test_a_killed_one_is_tidied_up_by_its_guardian(runs: dict[str, Run]) -> None
 def test_an_unknown_scenario_is_an_error_that_names_the_known_ones() -> None:
     """Nothing is started; the exit code is that of wrong usage."""
     run = start(SCENARIO="no_such_thing")
-    assert run.process.wait(30) == 64
+    assert run.process.wait(90) == 64
     await_(lambda: "cm_port_listener" in run.text, 10, lambda: run.text)
     assert "install_port_occupied" not in run.text

@@ -36,9 +36,9 @@ def _run(program: str, *arguments: str, timeout: float = 5.0, limit: int = 1 << 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind() -> Iterator[None]:
     """Every test ends without a child of this process, dead or alive."""
-    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    before = {child.pid for child in psutil.Process().children()}
     yield
-    left = [c for c in psutil.Process().children(recursive=True) if c.pid not in before]
+    left = [c for c in psutil.Process().children() if c.pid not in before]
     assert left == []
 
 
