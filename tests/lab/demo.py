@@ -191,6 +191,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def main() -> int:
     """Play the scenario that the environment names; 1 when it did not go as it says."""
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)  # also where a shell started us with it ignored
     name = os.environ.get("SCENARIO") or DEFAULT
     scenario = load_all().get(name)
     if scenario is None or scenario.not_shown is not None or scenario.where != "any":
