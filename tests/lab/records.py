@@ -49,6 +49,9 @@ RACY = re.compile(
     r"352: connect to cm_server failed|connect to cm server failed! The|standy successfully"
     r"|cmserver failed: (timeout expired|local cmserver is not the primary)|close connect"
 )
+# A server that does not listen yet: a slow machine shows it to a client where a fast one did not.
+# It may come besides what was recorded; where it was recorded, the stand-in must write it.
+EARLY = re.compile(r"connect to cmserver failed: could not connect to server: ")
 _COMPILED = tuple((re.compile(pattern), replacement) for pattern, replacement, _ in RULES)
 
 
