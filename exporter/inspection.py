@@ -29,7 +29,7 @@ from exporter.model.ports import (
     TcpState,
     UnitContents,
 )
-from exporter.ownership import judge, may_be_stopped
+from exporter.ownership import Programs, judge, may_be_stopped
 
 ALL_STATES_CHEAP_SECONDS = 0.03
 ALL_STATES_SHARE = 50
@@ -69,7 +69,7 @@ class ProcessReader(Protocol):
     """Lists the processes of a user."""
 
     def of_user(self, uid: int) -> Sequence[Process]:
-        """Return the processes of this uid."""
+        """Return the processes of this uid; the same sequence only while nothing changed."""
 
 
 class NameReader(Protocol):
@@ -128,6 +128,15 @@ class _AllStates:
     not_before: float = 0.0
 
 
+class _Running:
+    """The processes of a user as they were last listed."""
+
+    def __init__(self, processes: Sequence[Process], uid: int) -> None:
+        self.processes = processes
+        self.uid = uid
+        self.programs = Programs(processes, uid)
+
+
 def _pause(cost: float) -> float:
     """Return for how long a read that cost so much processor time is good; both in seconds."""
     if cost < ALL_STATES_CHEAP_SECONDS:
@@ -163,19 +172,20 @@ class PortInspector:
         self._bind_failure_age = bind_failure_age
         self._all_states = _AllStates()
         self._own_listener_seen: dict[EndpointKey, float] = {}
+        self._running = _Running((), -1)
 
     def inspect(self) -> Inspection:
         """Look once; raises SourceError when the sockets cannot be read at all."""
         endpoints, identity = self._endpoints(), self._identity()
-        processes = self._sources.processes.of_user(identity.uid)
+        programs = self._programs(identity.uid)
         facts = self._listeners(frozenset(e.port for e in endpoints))
-        verdicts = judge(endpoints, facts, processes, identity, {})
+        verdicts = judge(endpoints, facts, programs, identity, {})
         missing = frozenset(v.endpoint.port for v in verdicts if not v.listening)
         self._remember(verdicts)
         if missing:
             facts = self._with_all_states(facts, missing)
             evidence = self._evidence(endpoints)
-            verdicts = judge(endpoints, facts, processes, identity, evidence)
+            verdicts = judge(endpoints, facts, programs, identity, evidence)
         host = self._sources.host
         return Inspection(
             verdicts,
@@ -184,6 +194,13 @@ class PortInspector:
             host.interface_addresses(),
             self._stoppable(verdicts),
         )
+
+    def _programs(self, uid: int) -> Programs:
+        """Sort the user's processes by program, anew only when one of them changed."""
+        processes = self._sources.processes.of_user(uid)
+        if processes is not self._running.processes or uid != self._running.uid:
+            self._running = _Running(processes, uid)
+        return self._running.programs
 
     def _stoppable(self, verdicts: Iterable[PortVerdict]) -> frozenset[tuple[str, int]]:
         """Find the foreign holders that can be ended by stopping their service."""

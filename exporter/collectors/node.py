@@ -38,7 +38,7 @@ class ProcessesCollector:
     def runs(self, component: str) -> bool:
         """Tell whether a process of this component runs here now; raises SourceError."""
         identity = self._identity()
-        programs = Programs(self._of_user(identity.uid), identity)
+        programs = Programs(self._of_user(identity.uid), identity.uid)
         return any(
             instances(each, programs.like(each.process), identity)
             for each in self._endpoints()
@@ -51,7 +51,7 @@ def families(
 ) -> Iterator[Family]:
     """Show 0 for a component that does not run, and the start of the newest one that does."""
     one_each = {(e.component, e.instance_id): e for e in endpoints}
-    programs = Programs(processes, identity)
+    programs = Programs(processes, identity.uid)
     newest = {
         key: instances(e, programs.like(e.process), identity)[:1] for key, e in one_each.items()
     }

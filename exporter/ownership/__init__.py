@@ -9,7 +9,7 @@ socket that the component itself holds is never in its own way, whoever else inh
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Optional
 
 from exporter.model.ports import (
@@ -18,7 +18,6 @@ from exporter.model.ports import (
     EndpointKey,
     PortEvidence,
     PortVerdict,
-    Process,
     Reason,
     Relation,
     Socket,
@@ -49,16 +48,15 @@ _NOT_FOREIGN = {
 def judge(
     endpoints: Iterable[Endpoint],
     facts: SocketFacts,
-    processes: Sequence[Process],
+    programs: Programs,
     identity: ClusterIdentity,
     evidence: Mapping[EndpointKey, PortEvidence],
 ) -> tuple[PortVerdict, ...]:
-    """Give the verdict on every endpoint; ``processes`` are those of the cluster's user.
+    """Give the verdict on every endpoint; ``programs`` are those of the cluster's user.
 
     ``facts`` needs the listeners of every port, and sockets of all states for the ports whose
     own listener is missing.
     """
-    programs = Programs(processes, identity)
     by_port: dict[int, list[Socket]] = defaultdict(list)
     for socket in facts.sockets:
         by_port[socket.port].append(socket)

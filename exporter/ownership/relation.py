@@ -25,11 +25,10 @@ _PROGRAMS = frozenset(
 
 
 class Programs:
-    """The cluster's user's processes by the name of their program, for many endpoints."""
+    """The processes of the cluster's user by the name of their program, for many endpoints."""
 
-    def __init__(self, processes: Iterable[Process], identity: ClusterIdentity) -> None:
+    def __init__(self, processes: Iterable[Process], uid: int) -> None:
         self._by_name: dict[str, list[Process]] = defaultdict(list)
-        uid = identity.uid
         for process in processes:
             if process.uid == uid:
                 self._by_name[_program(process.exe, process.name)[:_COMM_LENGTH]].append(process)

@@ -18,7 +18,7 @@ from exporter.model.ports import (
     SocketFacts,
     SocketSource,
 )
-from exporter.ownership import judge
+from exporter.ownership import Programs, judge
 from tests.support.facts import CLUSTER, OMM, OTHER_USER, endpoint, facts, process, socket
 
 HERE = "10.77.0.2"
@@ -30,7 +30,9 @@ LABELS = {"endpoint": "cm_server", "instance_id": "1", "port": "15300"}
 def look(*pairs: tuple[Socket, tuple[Process, ...]], of: tuple[Endpoint, ...] = ()) -> Inspection:
     """Look at a node with these sockets on it."""
     found: SocketFacts = facts(*pairs)
-    verdicts = judge(of or (endpoint("cm_server", HERE),), found, (), CLUSTER, {})
+    verdicts = judge(
+        of or (endpoint("cm_server", HERE),), found, Programs((), CLUSTER.uid), CLUSTER, {}
+    )
     return Inspection(verdicts, found, EphemeralPorts(15300, 15400), frozenset((ip_address(HERE),)))
 
 

@@ -18,7 +18,7 @@ from exporter.model.ports import (
     Socket,
     TcpState,
 )
-from exporter.ownership import judge
+from exporter.ownership import Programs, judge
 from tests.support.facts import (
     APP,
     CLUSTER,
@@ -46,7 +46,7 @@ def verdict(
     """Judge one endpoint, by default a cm_server that must bind its node's address."""
     one = of or endpoint("cm_server", HERE)
     told = {one.key: evidence} if evidence else {}
-    return judge([one], facts(*pairs), running, CLUSTER, told)[0]
+    return judge([one], facts(*pairs), Programs(running, CLUSTER.uid), CLUSTER, told)[0]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,8 @@ def test_a_later_pid_file_of_another_process_makes_a_leftover(
     identity = replace(CLUSTER, pid_files=(file,))
     one = endpoint("cm_server", HERE)
     taken = (socket(HERE, uid=OMM), (server,))
-    assert judge([one], facts(taken), (server,), identity, {})[0].listening is listening
+    programs = Programs((server,), identity.uid)
+    assert judge([one], facts(taken), programs, identity, {})[0].listening is listening
 
 
 def test_accepted_connections_under_a_living_listener_are_no_holders() -> None:
@@ -269,5 +270,5 @@ def test_while_the_clusters_user_is_unknown_nobody_is_foreign() -> None:
     nobody = replace(CLUSTER, uid=-1, gausshome=None, app_dirs=())
     one = endpoint("cm_server", HERE)
     for owners in ((NGINX,), ()):
-        seen = judge([one], facts((socket(), owners)), (), nobody, {})[0]
+        seen = judge([one], facts((socket(), owners)), Programs((), nobody.uid), nobody, {})[0]
         assert (seen.conflict, seen.foreign_owner) == (Reason.UNIDENTIFIED, False)

@@ -17,7 +17,7 @@ from exporter.model.ports import (
     SocketFacts,
     TcpState,
 )
-from exporter.ownership import judge
+from exporter.ownership import Programs, judge
 from tests.support.facts import APP, CLUSTER, OMM, OTHER_USER, endpoint, process
 
 PORTS = (15300, 15301, 15400)
@@ -90,7 +90,8 @@ def _judge(
     running: tuple[Process, ...],
     evidence: PortEvidence,
 ) -> tuple[PortVerdict, ...]:
-    return judge(every, facts, running, CLUSTER, {e.key: evidence for e in every})
+    programs = Programs(running, CLUSTER.uid)
+    return judge(every, facts, programs, CLUSTER, {e.key: evidence for e in every})
 
 
 @given(endpoints, facts_of_a_host, tables, evidences)
