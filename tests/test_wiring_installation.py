@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,23 +33,14 @@ from tests.lab.standins.plan import NodePlan
 CapSys = pytest.CaptureFixture[str]
 
 
-def _lab(tmp_path_factory: pytest.TempPathFactory, style: str) -> Lab:
-    """Make the trees of a cluster; nothing runs."""
-    directory = tmp_path_factory.mktemp("lab")
-    for each in (directory, *directory.parents):
-        if each.stat().st_uid == os.geteuid() and not each.stat().st_mode & 0o005:
-            each.chmod(each.stat().st_mode | 0o055)  # the cluster's user must get there
-    lab = Lab(nodes=2, style=style, directory=directory)
-    lab.prepare()
-    return lab
-
-
 @pytest.fixture(scope="module", params=["dcc", "shared_disk"])
-def trees(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Lab]:
-    """The trees of a stopped cluster, once with each store."""
-    lab = _lab(tmp_path_factory, request.param)
+def trees(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """The trees of a stopped cluster, once with each store.
+
+    Not below pytest's own directory, which every session closes to other users.
+    """
+    lab = Lab(nodes=2, style=request.param)
+    lab.prepare()
     yield lab
     lab.stop()
 
@@ -188,14 +181,18 @@ def test_an_environment_file_with_bad_habits_costs_no_fact(
     assert reader.refresh().problems == ()
 
 
-def test_the_exporter_never_takes_a_port_of_the_cluster(
-    trees: Lab, tmp_path: Path, capsys: CapSys
-) -> None:
+def test_the_exporter_never_takes_a_port_of_the_cluster(trees: Lab, tmp_path: Path) -> None:
     """It ends with 78 before it listens: else it would be the conflict itself."""
     node = trees.node(1)
     words = [f"--web.listen-address={node.address}:{node.cm_port}", "--log.format=json"]
-    assert main([*words, *_config(trees, tmp_path, node)]) == os.EX_CONFIG
-    told = json.loads(capsys.readouterr().err.splitlines()[-1])
+    done = subprocess.run(
+        [sys.executable, "-m", "exporter", *words, *_config(trees, tmp_path, node)],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == os.EX_CONFIG
+    told = json.loads(done.stderr.splitlines()[-1])
     assert f"cm_server of the cluster needs port {node.cm_port}" in str(told)
 
 
