@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from typing import Callable, Optional, Protocol
 
 import structlog
+from prometheus_client.core import Metric
 
+from exporter import logsetup
 from exporter.collectors.installation import InstallationCollector, MarkersCollector
 from exporter.collectors.node import ProcessesCollector
 from exporter.collectors.node_info import NodeInfoCollector
@@ -25,7 +27,9 @@ from exporter.collectors.ports import PortsCollector
 from exporter.collectors.self_metrics import ProcessCollectors, SelfCollector
 from exporter.config import Config
 from exporter.daemon import Daemon
+from exporter.diagnosis import diagnose as judge
 from exporter.errors import ListenError
+from exporter.flags import Values
 from exporter.inspection import no_bind_failure
 from exporter.members import node_identity
 from exporter.metrics import CATALOGUE
@@ -42,12 +46,14 @@ from exporter.web.listen import open_listeners
 from exporter.web.refusals import Refusals
 from exporter.web.server import Server
 from exporter.web.site import Site, SiteSettings
+from exporter.wiring_diagnosis import own_page, tell
 from exporter.wiring_installation import InstallationParts, InstallationWiring
 from exporter.wiring_logs import LogParts, LogSurroundings, log_parts
 from exporter.wiring_ports import BindFailureAge, PortParts, Remembered, Watched, port_parts
 from exporter.wiring_query import query_parts
 
 ONCE_BUDGET_SECONDS = 60.0
+DIAGNOSE_BUDGET_SECONDS = 20.0
 
 
 class Service(Protocol):
@@ -65,7 +71,10 @@ class Service(Protocol):
 
 @dataclass(frozen=True)
 class Runtime:
-    """What every application of this process shares, whatever its configuration."""
+    """What every application of this process shares, whatever its configuration.
+
+    Without ``keeps_state`` nothing is remembered of the logs, and no state file touched.
+    """
 
     clock: Clock
     reloads: ReloadRecord
@@ -73,6 +82,7 @@ class Runtime:
     host_name: str
     installation: Callable[[Options, Config, str], InstallationParts]
     ports: Callable[[Options, Watched, BindFailureAge], PortParts] = port_parts
+    keeps_state: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,7 +111,11 @@ class Application:
         self.registry.close()
 
 
-def make_runtime(clock: Clock = Clock()) -> Runtime:  # noqa: B008 -- frozen
+def make_runtime(
+    clock: Clock = Clock(),  # noqa: B008 -- frozen
+    *,
+    keeps_state: bool = True,
+) -> Runtime:
     """Make what outlives a reload."""
     return Runtime(
         clock,
@@ -109,6 +123,7 @@ def make_runtime(clock: Clock = Clock()) -> Runtime:  # noqa: B008 -- frozen
         Refusals(clock.monotonic),
         platform.node(),
         InstallationWiring(),
+        keeps_state=keeps_state,
     )
 
 
@@ -174,7 +189,7 @@ def _logs(
         options.rootfs,
         runtime.host_name,
     )
-    return log_parts(config.logs, around)
+    return log_parts(config.logs, around, keeps_state=runtime.keeps_state)
 
 
 def serve(options: Options, config: Config) -> int:
@@ -216,16 +231,33 @@ def _most_connections() -> int:
     return max(1, min(Limits.connections, soft // 2))
 
 
-def once(options: Options, config: Config) -> int:
-    """Write one page to stdout; 1 when a collector failed (the page tells which), else 0.
+def look(application: Application, budget: float) -> tuple[Metric, ...]:
+    """Start, look once, end.
 
-    Waits for the first results of the background work, a minute at most, then for the collectors.
+    Waits for the first results of the background work, then for the collectors, ``budget`` seconds
+    at most for each.
     """
-    application = build(options, config, make_runtime())
     application.start()
-    application.wait_for_first(ONCE_BUDGET_SECONDS)
-    families = application.registry.scrape(ONCE_BUDGET_SECONDS)
-    application.stop()
+    try:
+        application.wait_for_first(budget)
+        return application.registry.scrape(budget)
+    finally:
+        application.stop()
+
+
+def diagnose(options: Options, config: Config, values: Values) -> int:
+    """Look once and say what it means; the status is that of the verdict, see STATUS."""
+    level = "error" if options.log_level == Options().log_level else options.log_level
+    logsetup.configure(level, options.log_format, sys.stderr)  # the report says what is missing
+    runtime = make_runtime(keeps_state=False)
+    families = look(build(options, config, runtime), DIAGNOSE_BUDGET_SECONDS)
+    page = own_page(families, runtime.clock.wall())
+    return tell(judge([page], [], runtime.clock.wall()), values, sys.stdout.buffer)
+
+
+def once(options: Options, config: Config) -> int:
+    """Write one page to stdout; 1 when a collector failed (the page tells which), else 0."""
+    families = look(build(options, config, make_runtime()), ONCE_BUDGET_SECONDS)
     write_out(render(families, Format.TEXT), sys.stdout.buffer)
     outcome = next(family for family in families if family.name == COLLECTOR_SUCCESS.name)
     return int(any(not sample.value for sample in outcome.samples))

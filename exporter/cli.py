@@ -20,6 +20,7 @@ from exporter.errors import ConfigError, ExporterError, OutputError, UsageError
 from exporter.flags import FLAGS, Flag, Values, nearest, options_of, parse, split_command
 from exporter.options import Options
 from exporter.settings import read_config
+from exporter.wiring_diagnosis import DIAGNOSE_FLAGS
 
 PROGRAM = "opengauss-cm-exporter"
 DEFAULT_COMMAND = "serve"
@@ -45,6 +46,13 @@ COMMANDS: tuple[Command, ...] = (
         "once",
         "Write one page to stdout; exit status 1 when a collector failed.",
         lambda options, config, _: app.once(options, config),
+    ),
+    Command(
+        "diagnose",
+        "Say which ports are in conflict, by whom, and what to do; 0 none, 1 conflict, 2 cannot"
+        " tell.",
+        app.diagnose,
+        DIAGNOSE_FLAGS,
     ),
     Command(
         "discover",

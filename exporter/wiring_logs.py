@@ -59,7 +59,11 @@ class LogSurroundings:
 
 
 def log_parts(
-    config: Logs, around: LogSurroundings, environ: Mapping[str, str] = os.environ
+    config: Logs,
+    around: LogSurroundings,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    keeps_state: bool = True,
 ) -> LogParts:
     """Put the parts together; nothing is read before the service is started."""
     files = HostFiles(around.rootfs)
@@ -76,7 +80,8 @@ def log_parts(
         host=LogHost(around.rootfs),
     )
     path = Path(config.state_file) if config.state_file else default_state_file(environ)
-    state = StateFile(path, host_id(files) or around.host_name) if path else None
+    wanted = path if keeps_state else None
+    state = StateFile(wanted, host_id(files) or around.host_name) if wanted else None
     service = LogService(follower, evidence, state, time.time, time.monotonic)
 
     def snapshot() -> LogSnapshot:

@@ -11,7 +11,7 @@ import yaml
 from tests.support.rules import ROOT, rules
 
 TESTS = sorted((ROOT / "tests/alerts").glob("*.test.yml"))
-WHAT_TO_DO = {"What to do:", "处理方法："}  # noqa: RUF001 -- Chinese
+WHAT_TO_DO = {"What to do:", "处理方法："}
 
 
 def masked(line: str) -> str:

@@ -43,8 +43,15 @@ class Answer:
 
 def run_once(config: Optional[str] = None, *flags: str) -> subprocess.CompletedProcess[bytes]:
     """Run ``once`` to its end."""
+    return run_command("once", config, *flags)
+
+
+def run_command(
+    command: str, config: Optional[str] = None, *flags: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command to its end; ``config`` is the text of its configuration file."""
     with tempfile.TemporaryDirectory(prefix="exporter-") as directory:
-        words = [sys.executable, "-m", "exporter", "once", *flags]
+        words = [sys.executable, "-m", "exporter", command, *flags]
         if config is not None:
             file = Path(directory, "exporter.yml")
             file.write_text(config, encoding="utf-8")

@@ -1,0 +1,52 @@
+"""What a diagnosis leaves open: nodes nobody looked at, facts nobody could see, and the moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from exporter.diagnosis.cluster import Cluster
+from exporter.diagnosis.node import Node
+from exporter.diagnosis.words import phrase
+from exporter.model.diagnosis import Certainty, Finding, Silent, Text
+
+
+def open_questions(
+    clusters: Sequence[Cluster], silent: Sequence[Silent], findings: Sequence[Finding]
+) -> Iterator[Text]:
+    """List what cannot be told from these pages, each with how to go on."""
+    for cluster in clusters:
+        for node in cluster.nodes:
+            yield from _of_node(node)
+    for origin, reason in silent:
+        yield phrase("open_silent", origin=origin, reason=reason or "?")
+    for cluster in clusters:
+        missing = cluster.not_looked_at
+        if missing:
+            yield phrase("open_members", nodes=", ".join(missing))
+    if any(finding.certainty is Certainty.SEEN for finding in findings):
+        yield phrase("open_moment")
+
+
+def _of_node(node: Node) -> Iterator[Text]:
+    page, name = node.page, node.node_name
+    if not node.is_watched:
+        yield phrase("open_nothing_here", node=name)
+        return
+    failed = [
+        sample.labels["collector"]
+        for sample in page.all("opengauss_exporter_collector_success")
+        if sample.value == 0
+    ]
+    for collector in failed:
+        yield phrase("open_collector", node=name, collector=collector)
+    if _has_unseen_holder(node):
+        yield phrase("open_attribution", node=name)
+    if any(sample.value == 0 for sample in page.all("opengauss_port_sees_bound_sockets")):
+        yield phrase("open_bound", node=name)
+
+
+def _has_unseen_holder(node: Node) -> bool:
+    limited = any(
+        sample.labels["level"] != "full" for sample in node.page.true("opengauss_port_attribution")
+    )
+    return limited and any(not holder.pid for holder in node.holders)

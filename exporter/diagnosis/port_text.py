@@ -1,0 +1,166 @@
+"""What is said of a port that is taken, and what to do about it.
+
+Nothing here becomes a command but a pid, a port, a unit and a container of a checked form; see
+``docs/adr/0041-what-a-page-may-advise.md``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Optional
+
+from exporter.diagnosis.cluster import CM_PORTS, DB_PORTS, Cluster
+from exporter.diagnosis.node import Holder, Key, Node
+from exporter.diagnosis.words import Say, moment, place, quoted
+
+_SHOWN_OF_A_NODE = 3
+_SHOWN_OF_A_CLUSTER = 24
+_UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]+\.service")
+_CHECK_SEES = frozenset({"foreign_listener", "other_address_listener"})
+_CHECK_BLIND = frozenset({"ipv6_listener", "bound_not_listening", "connection"})
+_THEN = {
+    "cm_server": "then_cm_server",
+    "cm_server_ha": "then_cm_server",
+    "datanode": "then_datanode",
+    "datanode_ha": "then_datanode",
+    "cm_agent": "then_cm_agent",
+    "dss": "then_resource",
+    "dms": "then_resource",
+    "datanode_heartbeat": "then_heartbeat",
+}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What is to be said: of one port, or with ``node`` None of all nodes' ports.
+
+    ``key`` names the endpoint; of all nodes it has the component's first endpoint and no port.
+    ``conflict`` tells a component that is down from one whose next start is in danger;
+    ``on_purpose``, whether it is down because somebody wanted that.
+    """
+
+    cluster: Cluster
+    node: Optional[Node]
+    key: Key
+    reasons: tuple[str, ...]
+    holders: tuple[tuple[Node, Holder], ...]
+    conflict: bool = True
+    on_purpose: bool = False
+    count: int = 0
+
+    @property
+    def shown(self) -> int:
+        """How many holders are listed."""
+        return _SHOWN_OF_A_NODE if self.node else _SHOWN_OF_A_CLUSTER
+
+
+def description(say: Say, taken: Taken) -> str:
+    """Say what is taken, why that stops a start, and by whom."""
+    parts = [_head(say, taken)]
+    for reason in taken.reasons:
+        parts += [say("reason", reason=reason), say(f"reason {reason}")]
+        parts.append(_check(say, taken.key.endpoint, reason))
+    parts += [_holder(say, node, each) for node, each in taken.holders[: taken.shown]]
+    more = len(taken.holders) - taken.shown
+    if more > 0:
+        parts.append(say("more_holders", count=more))
+    return "".join(parts) + _others(say, taken)
+
+
+def _head(say: Say, taken: Taken) -> str:
+    where = place(say, taken.cluster.name, taken.node.node_name if taken.node else "")
+    if taken.node is None:
+        return say("each_taken", place=where, count=taken.count, endpoint=taken.key.endpoint)
+    head = say("the_port", place=where, **taken.key._asdict())
+    if taken.conflict:
+        return head + say("not_held")
+    return head + say("refused_stopped" if taken.on_purpose else "refused_running")
+
+
+def _check(say: Say, endpoint: str, reason: str) -> str:
+    """Say what cm_agent's own check, which only these endpoints have, makes of it."""
+    if endpoint in CM_PORTS | DB_PORTS and reason in _CHECK_SEES:
+        return say("check_sees")
+    if endpoint in CM_PORTS | DB_PORTS and reason in _CHECK_BLIND:
+        return say("check_blind")
+    return ""
+
+
+def _holder(say: Say, node: Node, holder: Holder) -> str:
+    who = holder.who
+    relation = say(f"relation {who.relation}")
+    parts = [say("holder", node=node.node_name, port=holder.key.port, relation=relation)]
+    if holder.pid:
+        names = {"process": quoted(who.process), "exe": quoted(who.exe)}
+        parts.append(say("holder_process", pid=holder.pid, **names))
+    else:
+        parts.append(say("holder_unseen"))
+    parts.append(say("holder_user", user=quoted(who.user)) if who.user else "")
+    parts.append(say("holder_unit", unit=who.unit) if who.unit else "")
+    parts.append(say("holder_container", container=who.container) if who.container else "")
+    parts.append(say("holder_address", address=who.address))
+    if holder.started is not None:
+        parts.append(say("holder_since", since=moment(holder.started)))
+    return "".join(parts) + say("holder_end")
+
+
+def _others(say: Say, taken: Taken) -> str:
+    """Say what a conflict on one node means for the others."""
+    if not taken.conflict or taken.node is None:
+        return ""
+    parts = []
+    majority = taken.cluster.cm_port_majority if taken.key.endpoint in CM_PORTS else 0
+    if majority:
+        parts.append(say("majority", count=majority))
+    missing = len(taken.cluster.not_looked_at)
+    if missing:
+        parts.append(say("not_watched", count=missing))
+    return "".join(parts)
+
+
+def action(say: Say, taken: Taken) -> str:
+    """Say what to do with each holder, and what comes back by itself then."""
+    parts = [say("as_root")]
+    for node, holder in taken.holders[: taken.shown]:
+        parts += [say("do_on", node=node.node_name), _with_holder(say, node, holder)]
+    if not taken.holders:
+        port = taken.key.port
+        parts.append(say("no_holder", port=port) if port else say("no_holders"))
+    if not taken.conflict:
+        return "".join(parts) + say("then_before_start")
+    parts.append(say(_THEN.get(taken.key.endpoint, "then_other")))
+    parts.append(say("then_query", n=option_n(taken.node)))
+    return "".join(parts)
+
+
+def option_n(node: Optional[Node]) -> str:
+    """Return cm_ctl's option for one node, empty where its number is not known."""
+    known = node is not None and node.node_id.isascii() and node.node_id.isdigit()
+    return f" -n {node.node_id}" if node is not None and known else ""
+
+
+def _with_holder(say: Say, node: Node, holder: Holder) -> str:
+    who = holder.who
+    if not holder.pid:
+        nobody = who.relation == "unidentified"
+        return say("do_unowned" if nobody else "do_unseen", port=holder.key.port)
+    if who.relation != "foreign":
+        return _with_our_own(say, node, holder)
+    if holder.stoppable and _UNIT.fullmatch(who.unit):
+        return say("do_unit", unit=who.unit)
+    if holder.started is None:
+        return say("do_no_start", pid=holder.pid)
+    text = say("do_kill", pid=holder.pid, since=moment(holder.started))
+    if who.container:
+        text += say("do_container", container=who.container)
+    return text
+
+
+def _with_our_own(say: Say, node: Node, holder: Holder) -> str:
+    """Never advise to kill what is, or may be, the cluster's own."""
+    relation = holder.who.relation
+    unsure = relation == "unidentified"
+    look = say("do_not_stop unidentified" if unsure else "do_not_stop", pid=holder.pid)
+    then = {"leftover": "do_leftover", "sibling": "do_sibling"}.get(relation, "do_find_out")
+    return look + say(then, n=option_n(node))

@@ -1,0 +1,122 @@
+"""Clusters made up by chance: every reason, relation, marker and record, and names that mislead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+from exporter.model.diagnosis import Page, Sample
+from exporter.model.ports import Reason
+from tests.support.agreement import NOW, World
+
+PORTS = {
+    "cm_server": ("1", "15300"),
+    "cm_server_ha": ("1", "15301"),
+    "cm_agent": ("10001", "15302"),
+    "datanode": ("6001", "15400"),
+    "datanode_ha": ("6001", "15401"),
+    "datanode_heartbeat": ("6001", "15405"),
+    "dss": ("20001", "15410"),
+    "dms": ("6001", "15420"),
+    "backup": ("", "9999"),
+}
+_NAMES = ("nginx", "java -x", 'a"b\\c', "two\nlines", "\x1b[31mred", "数据库", "`id` $(reboot)", "")
+_UNITS = ("", "nginx.service", "session-1.scope", "a@b.service", "x';reboot.service")
+_RELATIONS = ("foreign", "leftover", "sibling", "unidentified", "own")
+_SIGNATURES = ("port_in_use", "cm_server_bind_failed", "install_port_occupied")
+_ORIGINS = ("none", "operator", "restart_limit", "unknown")
+
+
+def worlds(seed: int, number: int) -> Iterator[World]:
+    """Make so many clusters; the same seed makes the same ones."""
+    random = Random(seed)  # noqa: S311  # nothing secret is made
+    for each in range(number):
+        cluster = random.choice(("", f"c{each}"))
+        nodes, watched = random.choice(((1, 1), (2, 2), (2, 2), (3, 3), (3, 2)))
+        trouble = random.choice((0.05, 0.2, 0.9))
+        pages = [_page(random, cluster, node, nodes, trouble) for node in range(1, watched + 1)]
+        yield World(f"seed {seed} cluster {each}", cluster, pages)
+
+
+def _page(random: Random, cluster: str, node: int, nodes: int, trouble: float) -> Page:
+    info = {"node_id": str(node), "node_name": f"node{node}"}
+    samples = [
+        Sample("opengauss_node_info", {**info, "cluster_name": cluster, "cluster_id": "abc"}, 1)
+    ]
+    samples += _members(nodes)
+    samples += _node(random, trouble)
+    for endpoint, (instance_id, port) in PORTS.items():
+        key = {"endpoint": endpoint, "instance_id": instance_id, "port": port}
+        samples += _endpoint(random, key, trouble)
+    return Page.of(f"node{node}:19836", NOW, samples)
+
+
+def _members(nodes: int) -> Iterator[Sample]:
+    for node in range(1, nodes + 1):
+        here = {"node_id": str(node), "node_name": f"node{node}"}
+        for component, instance_id in (("cm_server", "1"), ("datanode", "6001")):
+            labels = {**here, "component": component, "instance_id": instance_id}
+            yield Sample("opengauss_cluster_member", labels, 1)
+
+
+def _node(random: Random, trouble: float) -> Iterator[Sample]:
+    """Make the facts about a whole node: markers, who made them, what runs."""
+    for marker in ("cluster_manual_start", "cluster_manual_pause"):
+        present = float(random.random() < trouble / 4)
+        labels = {"marker": marker, "instance_id": ""}
+        yield Sample("opengauss_marker_present", labels, present)
+    for instance_id in ("", "6001", "20001"):
+        chosen = random.choice(_ORIGINS) if random.random() < trouble else "none"
+        for origin in _ORIGINS:
+            labels = {"instance_id": instance_id, "origin": origin}
+            yield Sample("opengauss_stop_origin", labels, float(origin == chosen))
+        if chosen != "none":
+            labels = {"marker": "instance_manual_start", "instance_id": instance_id}
+            mtime = random.choice((5900.25, 5500.0, 100.0))
+            yield Sample("opengauss_marker_mtime_seconds", labels, mtime)
+    for component, instance_id in (("cm_server", "1"), ("datanode", "6001")):
+        labels = {"component": component, "instance_id": instance_id}
+        yield Sample("opengauss_process_running", labels, float(random.random() > trouble))
+
+
+def _endpoint(random: Random, key: dict[str, str], trouble: float) -> Iterator[Sample]:
+    state = random.choice(("conflict", "blocked")) if random.random() < trouble else ""
+    listening = float(state != "conflict" and random.random() > trouble)
+    yield Sample("opengauss_port_listening", key, listening)
+    wanted = random.choice(list(Reason)) if state else None
+    for reason in Reason:
+        labels = {**key, "reason": reason.value}
+        conflict = state == "conflict" and reason is wanted
+        blocked = state == "blocked" and reason is wanted
+        yield Sample("opengauss_port_conflict", labels, float(conflict))
+        yield Sample("opengauss_port_next_start_blocked", labels, float(blocked))
+    for risk in ("ephemeral_risk", "duplicate", "address_missing"):
+        yield Sample(f"opengauss_port_{risk}", key, float(random.random() < trouble / 3))
+    for signature in _SIGNATURES:
+        labels = {"signature": signature, "port": key["port"]}
+        time = random.choice((5990.5, 5750.125, 5600.0, 90.0)) if random.random() < trouble else 0
+        yield Sample("opengauss_log_port_report_timestamp_seconds", labels, time)
+    for number in range(random.choice((0, 1, 1, 2, 5))):
+        yield from _holder(random, key, number)
+
+
+def _holder(random: Random, key: dict[str, str], number: int) -> Iterator[Sample]:
+    labels = {
+        **key,
+        "relation": random.choice(_RELATIONS),
+        "process": random.choice(_NAMES),
+        "user": random.choice(_NAMES),
+        "exe": random.choice(_NAMES),
+        "unit": random.choice(_UNITS),
+        "container": random.choice(("", "0123456789ab")),
+        "address": f"10.0.0.{number}",
+    }
+    # Not twice pid 0: of two with one pid the order is the query engine's.
+    pid = random.choice((4711, 815, 0)) * 10 + number
+    yield Sample("opengauss_port_holder_pid", labels, float(pid))
+    if pid and random.random() < 0.8:
+        start = random.choice((1.25, 5000.0, 5999.999))
+        yield Sample("opengauss_port_holder_start_time_seconds", labels, start)
+    if labels["relation"] == "foreign":
+        stoppable = float(random.random() < 0.5)
+        yield Sample("opengauss_port_holder_unit_stoppable", labels, stoppable)
