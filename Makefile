@@ -37,8 +37,8 @@ run: venv ## start the exporter on this node
 chaos: venv ## faults and load against the real exporter, expected and seen
 	$(BIN)/python -m tests.chaos
 
-fuzz: venv ## 200,000 outputs of cm_ctl, made and damaged, through their parser
-	FUZZ_INPUTS=200000 $(BIN)/python -m pytest tests/fuzz
+fuzz: venv ## 200,000 outputs of cm_ctl through their parser, 20,000 lives of a log
+	FUZZ_INPUTS=200000 $(BIN)/python -m pytest tests/fuzz tests/sources/test_logfile_model.py
 
 demo: venv ## a simulated cluster, a port conflict, and the way back (SCENARIO=name, KEEP=1)
 	@SCENARIO='$(SCENARIO)' KEEP='$(KEEP)' $(BIN)/python -m tests.lab.demo

@@ -25,7 +25,7 @@ which decides about new files; here is the part of a single one):
   where the file was, which mostly is its end. Other archives that appear are read once, and only
   records later than the last look at the directory are counted. While both forms exist, only the
   plain one counts.
-- inode reused: the checksums differ; it is a new file.
+- inode reused: the checksums differ, or what is known is too short to differ; it is a new file.
 - half record: what follows the last newline waits for its newline. In a file that was renamed or
   deleted, or of which a younger neighbour exists, it is a record when nothing more has come for
   2 s, in the latter case for 60 s. A record that goes on in the lines below waits 2 s for them.
@@ -50,6 +50,7 @@ from exporter.sources.logfile_listing import Identity
 
 HEAD = 1024  # bytes
 TAIL = 256  # bytes
+RECOGNISABLE = 24  # bytes; what is shorter than the time of a record is alike in many files
 
 
 @dataclass
@@ -58,8 +59,9 @@ class Position:
 
     ``skipping``: the offset is inside a line of which the rest is passed over. ``history``:
     records that begin before this offset are older than the exporter's first look, and are not
-    counted. ``retired``: renamed, or no longer found. ``copy_of``: device and inode of the file
-    that this one looks like a copy of; it is not read while that is so.
+    counted. ``retired``: renamed, or no longer found. ``content`` is a number that no other
+    content has, and ``copy_of`` that of the content that this looks like a copy of; it is not
+    read while that is so.
     """
 
     source: str
@@ -74,12 +76,18 @@ class Position:
     head: int = 0
     tail_length: int = 0
     tail: int = 0
-    copy_of: Optional[tuple[int, int]] = None
+    content: int = 0
+    copy_of: int = 0
 
     @property
     def identity(self) -> Identity:
         """The file itself, whatever its path, as one of its source."""
         return (self.source, self.device, self.inode)
+
+    @property
+    def is_recognisable(self) -> bool:
+        """Whether enough is known of its content to tell it from others."""
+        return self.head_length >= RECOGNISABLE
 
     def take_from(self, other: Position) -> None:
         """Go on where another file of the same content was."""
@@ -92,7 +100,7 @@ class Position:
 
 
 _PROGRESS = (
-    *("offset", "skipping", "history", "copy_of"),
+    *("offset", "skipping", "history", "content", "copy_of"),
     *("head_length", "head", "tail_length", "tail"),
 )
 
@@ -102,13 +110,11 @@ def restore_position(dumped: Any) -> Position:  # noqa: ANN401 -- of JSON
     if not isinstance(dumped, dict) or dumped.keys() != {each.name for each in fields(Position)}:
         raise ParseError("not what a position looks like")
     kinds = {"source": str, "path": str, "skipping": bool, "retired": bool}
-    original = dumped["copy_of"]
-    rest = {name: value for name, value in dumped.items() if name != "copy_of"}
-    if not all(type(value) is kinds.get(name, int) for name, value in rest.items()):
+    if not all(type(value) is kinds.get(name, int) for name, value in dumped.items()):
         raise ParseError("not what a position looks like")
-    if min(value for value in rest.values() if isinstance(value, int)) < 0:
+    if min(value for value in dumped.values() if isinstance(value, int)) < 0:
         raise ParseError("a position with a negative number")
-    return Position(**rest, copy_of=(int(original[0]), int(original[1])) if original else None)
+    return Position(**dumped)
 
 
 class Piece(NamedTuple):
@@ -129,8 +135,6 @@ class LogFile:
     known file. ``listed``: some pattern led to it at the last look. ``newest``: no neighbour was
     written later. ``unseen``: known from before the exporter started, and not found since.
     ``verified``: its content was compared with what was read since it was opened.
-    ``generation`` counts how often its content was replaced, ``original_generation`` is that of
-    the original when this was found to be its copy.
     """
 
     def __init__(self, position: Position, host: LogHost, now: float) -> None:
@@ -146,8 +150,6 @@ class LogFile:
         self.newest = True
         self.unseen = False
         self.verified = False
-        self.generation = 0
-        self.original_generation = 0
         self.tried: tuple[object, ...] = ()
         self._host = host
         self._descriptor: Optional[int] = None
@@ -213,8 +215,8 @@ class LogFile:
         return self._matches(self.position)
 
     def has_content_of(self, position: Position) -> bool:
-        """Whether this file begins with all that was read of another one."""
-        return position.offset > 0 and self._matches(position)
+        """Whether this file surely begins with all that was read of another one."""
+        return position.offset > 0 and position.is_recognisable and self._matches(position)
 
     def _matches(self, position: Position) -> bool:
         if self.size < position.offset:
@@ -223,11 +225,10 @@ class LogFile:
         tail = self.pread(position.tail_length, position.offset - position.tail_length)
         return (zlib.crc32(head), zlib.crc32(tail)) == (position.head, position.tail)
 
-    def rewind(self) -> None:
-        """Begin again: the content is another one."""
-        self.position.take_from(Position("", "", 0, 0))
+    def rewind(self, content: int) -> None:
+        """Begin again: the content is another one, with a number of its own."""
+        self.position.take_from(Position("", "", 0, 0, content=content))
         self.position.retired = False
-        self.generation += 1
         self.waiting = 0
 
     def read(self, size: int) -> Optional[Piece]:

@@ -6,7 +6,7 @@ import sys
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from exporter.errors import ParseError, SourceError
 from exporter.model.logs import LogErrorReason
@@ -25,8 +25,15 @@ _ROUNDED = 2.0  # seconds; the time of a record may lie a little before its writ
 _LONGEST_REST = 1 << 20  # bytes that may wait for the lines below a record
 
 
+class Known(NamedTuple):
+    """The archives that need no further look, and the contents that others are copies of."""
+
+    done: set[Identity]
+    copies: dict[Identity, int]
+
+
 class Archives:
-    """Reads each archive once. ``done`` are those that need no further look."""
+    """Reads each archive once."""
 
     def __init__(
         self,
@@ -35,8 +42,7 @@ class Archives:
         readers: Mapping[str, FileReader],
         troubles: Troubles,
     ) -> None:
-        self.done: set[Identity] = set()
-        self._copies: dict[Identity, tuple[Identity, int]] = {}
+        self._known = Known(set(), {})
         self._host = host
         self._table = table
         self._readers = readers
@@ -47,23 +53,25 @@ class Archives:
         plain = {listed.path for listed in listing.files if not listed.is_archive}
         archives = [listed for listed in listing.files if listed.is_archive]
         if not listing.unreadable:
-            self.done &= {listed.identity for listed in archives}
+            self._forget_others({listed.identity for listed in archives})
         found = False
         for listed in archives:
-            done = listed.identity in self.done or listed.path[: -len(ARCHIVE)] in plain
+            done = listed.identity in self._known.done or listed.path[: -len(ARCHIVE)] in plain
             if done or self._waits(listed.identity):
                 continue
             if self._troubles.may_try(listed.identity, moment.monotonic):
                 found |= self._attempt(listed, moment)
         return found
 
+    def _forget_others(self, identities: set[Identity]) -> None:
+        done, copies = self._known
+        remaining = {each: content for each, content in copies.items() if each in identities}
+        self._known = Known(done & identities, remaining)
+
     def _waits(self, identity: Identity) -> bool:
         """Whether an archive is the copy of a file that is as it was."""
-        if identity not in self._copies:
-            return False
-        original, generation = self._copies[identity]
-        file = self._table.files.get(original)
-        return file is not None and file.listed and file.generation == generation
+        file = self._table.with_content(self._known.copies.get(identity, 0))
+        return file is not None and file.listed
 
     def _attempt(self, listed: Listed, moment: Moment) -> bool:
         reason: Optional[LogErrorReason] = LogErrorReason.BAD_ARCHIVE
@@ -86,13 +94,13 @@ class Archives:
     def _archive(self, listed: Listed, moment: Moment) -> bool:
         since = self._table.seen.get(listed.pattern)
         if since is None and listed.mtime < moment.horizon:
-            self.done.add(listed.identity)
+            self._known.done.add(listed.identity)
             return False
         blocks = decompress(self._host, listed.path)
         first = next(blocks, b"")
         known = self._plain_form(listed, first)
         if known is not None and known.listed:
-            self._copies[listed.identity] = (known.position.identity, known.generation)
+            self._known.copies[listed.identity] = known.position.content
         if known is not None and (known.listed or known.is_open):
             return False  # a copy; or of a file that was deleted a moment ago and is being read
         text = self._text(listed, known, since, moment)
@@ -103,7 +111,7 @@ class Archives:
             for block in behind(decompress(self._host, listed.path), offset):
                 text.feed(block)
             text.feed(b"", last=True)
-        self.done.add(listed.identity)
+        self._known.done.add(listed.identity)
         if known is not None:
             self._table.forget(known)
         return text.found
@@ -125,37 +133,41 @@ class Archives:
     def _plain_form(self, listed: Listed, first: bytes) -> Optional[LogFile]:
         """Find the file that has or had the archive's text, one that is gone above all."""
         source, path = listed.pattern.source, listed.path[: -len(ARCHIVE)]
-        original = self._copies.pop(listed.identity, None)
+        original = self._table.with_content(self._known.copies.get(listed.identity, 0))
+        if original is not None:
+            return original
         for file in [*self._table.gone(), *self._table.files.values()]:
             position = file.position
             if position.source != source:
                 continue
-            if original == (position.identity, file.generation):
-                return file
-            if _has_head(file, first) or (not position.offset and position.path == path):
-                return self._original(file)
+            if _has_head(file, first) or (not position.is_recognisable and position.path == path):
+                return self._table.with_content(position.copy_of) or file
         return None
 
-    def _original(self, file: LogFile) -> LogFile:
-        """Give the file that a copy is of, as it was then, and any other file itself."""
-        if not file.position.copy_of:
-            return file
-        identity = (file.position.source, *file.position.copy_of)
-        for ghost in self._table.ghosts:
-            if (ghost.position.identity, ghost.generation) == (identity, file.original_generation):
-                return ghost
-        return self._table.files.get(identity, file)
-
     def dump(self) -> dict[str, Any]:
-        """Write down which archives are done, in JSON's types."""
-        return {"archives": [list(identity) for identity in sorted(self.done)]}
+        """Write down what is known, in JSON's types."""
+        done, copies = self._known
+        return {
+            "archives": [list(identity) for identity in sorted(done)],
+            "archive_copies": [[*identity, content] for identity, content in copies.items()],
+        }
 
-    def parse(self, dumped: Mapping[str, Any]) -> set[Identity]:
+    def parse(self, dumped: Mapping[str, Any]) -> Known:
         """Read what ``dump`` wrote; raises ParseError for anything else."""
         try:
-            return {(str(s), int(device), int(inode)) for s, device, inode in dumped["archives"]}
+            return Known(
+                {(str(s), int(device), int(inode)) for s, device, inode in dumped["archives"]},
+                {
+                    (str(s), int(device), int(inode)): int(content)
+                    for s, device, inode, content in dumped["archive_copies"]
+                },
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise ParseError(f"not what archives look like: {error!r}") from error
+
+    def restore(self, known: Known) -> None:
+        """Know what was written down."""
+        self._known = known
 
 
 def _has_head(file: LogFile, text: bytes) -> bool:
@@ -163,8 +175,8 @@ def _has_head(file: LogFile, text: bytes) -> bool:
     if file.is_open:
         begin = text[:_COMPARED]
         return bool(begin) and file.pread(len(begin), 0) == begin
-    length = file.position.head_length
-    return length > 0 and zlib.crc32(text[:length]) == file.position.head
+    known = zlib.crc32(text[: file.position.head_length]) == file.position.head
+    return known and file.position.is_recognisable
 
 
 @dataclass

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable
 from typing import Optional
 
-from exporter.sources.logfile import TAIL, LogFile
+from exporter.sources.logfile import RECOGNISABLE, TAIL, LogFile
 
 _COMPARED = 4096  # bytes of the beginning
 
@@ -39,8 +39,7 @@ def set_aside(file: LogFile, known: Iterable[LogFile]) -> None:
         there = other.is_open and other.listed and not other.unlinked
         if there and _begins_like(file, other):
             file.fingerprint()
-            file.position.copy_of = other.position.identity[1:]
-            file.original_generation = other.generation
+            file.position.copy_of = other.position.content
             return
 
 
@@ -57,21 +56,29 @@ def settle_copy(copy: LogFile, original: Optional[LogFile]) -> None:
         if copy.has_content_of(original.position):
             copy.position.take_from(original.position)
         else:
-            copy.position.copy_of = None
+            copy.position.copy_of = 0
         return
-    copy.position.copy_of = None
-    copy.position.offset = copy.size  # all of it was read in the original
-    copy.fingerprint()
+    copy.position.copy_of = 0
+    if _was_compared(copy):
+        copy.position.offset = copy.size  # all of it was read in the original
+        copy.fingerprint()
+
+
+def _was_compared(copy: LogFile) -> bool:
+    """Whether enough of a file was there to take it for a copy."""
+    seen = copy.position.head_length
+    return seen >= RECOGNISABLE or seen == copy.size
 
 
 def _let_go(copy: LogFile, original: LogFile) -> None:
     """Read a file that was taken for a copy, and goes on differently than its original."""
     if original.drained and copy.has_content_of(original.position):  # it is the other way round
+        other_content = copy.position.content
         copy.position.take_from(original.position)
-        original.position.copy_of = copy.position.identity[1:]
-        original.original_generation = copy.generation
+        original.position.content = other_content
+        original.position.copy_of = copy.position.content
     else:
-        copy.position.copy_of = None
+        copy.position.copy_of = 0
 
 
 def _are_neighbours(file: LogFile, other: LogFile) -> bool:

@@ -119,7 +119,7 @@ class LogFollower:
         """
         archives = self._archives.parse(dumped)
         self._table.restore(dumped, now, self._readers)
-        self._archives.done = archives
+        self._archives.restore(archives)
 
     def close(self) -> None:
         """Give all file descriptors back."""
@@ -159,7 +159,7 @@ class LogFollower:
             self._attempt(file, now, action)
 
     def _settle_copy(self, file: LogFile, _now: float) -> None:
-        original = self._table.original_of(file)
+        original = self._table.with_content(file.position.copy_of)
         if file.changed or original is None or original.changed or not original.is_open:
             settle_copy(file, original)
 
@@ -173,7 +173,7 @@ class LogFollower:
             self.activity[file.position.source].truncations += 1
         # A file that was not held open may be another one with its inode, and that a copy.
         file.fresh = bool(file.position.copy_of) or not same_file
-        file.rewind()
+        file.rewind(self._table.new_content())
 
     def _read(self, moment: Moment) -> bool:
         found = False

@@ -43,6 +43,7 @@ class FileTable:
         self.files: dict[Identity, LogFile] = {}
         self.ghosts: list[LogFile] = []
         self.seen: dict[Pattern, float] = {}
+        self._contents = 0
         self._host = host
         self._coverage = coverage
         self._activity = activity
@@ -69,12 +70,19 @@ class FileTable:
         return [file for file, listed in closed if file.differs(listed.size, listed.mtime_ns)]
 
     def _meet_again(self, file: LogFile, places: list[Listed]) -> None:
-        position = file.position
-        file.unseen = False
-        if position.path in [listed.path for listed in places]:
-            return
-        renamed = posixpath.basename(places[0].path) != posixpath.basename(position.path)
-        position.path = places[0].path
+        position, path = file.position, places[0].path
+        stayed = position.path in [listed.path for listed in places]
+        was_listed, file.listed, file.unseen = file.listed, True, False
+        known = file.is_open or position.is_recognisable or position.history
+        if not known and not (stayed and was_listed):
+            file.rewind(self.new_content())  # it may be any file with the number of that one
+            position.path, file.fresh = path, True
+        elif not stayed:
+            self._note_rename(position, path)
+
+    def _note_rename(self, position: Position, path: str) -> None:
+        renamed = posixpath.basename(path) != posixpath.basename(position.path)
+        position.path = path
         if renamed and not position.retired:
             position.retired = True
             self._activity[position.source].rotations += 1
@@ -86,6 +94,7 @@ class FileTable:
 
     def _adopt(self, listed: Listed, moment: Moment) -> None:
         position = Position(listed.pattern.source, listed.path, listed.device, listed.inode)
+        position.content = self.new_content()
         file = LogFile(position, self._host, moment.monotonic)
         since = self.seen.get(listed.pattern)
         if since is None:
@@ -111,13 +120,20 @@ class FileTable:
         """Keep how far a content was read that its file no longer has; an archive may have it."""
         ghost = LogFile(replace(file.position), self._host, file.changed_at)
         ghost.listed, ghost.unseen = False, True
-        ghost.generation, ghost.original_generation = file.generation, file.original_generation
         self.ghosts = [*self.ghosts, ghost][-MOST_GHOSTS:]
 
-    def original_of(self, copy: LogFile) -> Optional[LogFile]:
-        """Give the file that a copy is of; None if it is not known any more."""
-        position = copy.position
-        return self.files.get((position.source, *position.copy_of)) if position.copy_of else None
+    def new_content(self) -> int:
+        """Give a number that no content has had."""
+        self._contents += 1
+        return self._contents
+
+    def with_content(self, content: int) -> Optional[LogFile]:
+        """Give the file that has a content, or else what is remembered of it.
+
+        None if it is not known any more, and for 0, which is no content.
+        """
+        known = (*self.files.values(), *self.ghosts) if content else ()
+        return next((file for file in known if file.position.content == content), None)
 
     def forget(self, file: LogFile) -> None:
         """Let go of a file that is no longer there."""
@@ -162,6 +178,7 @@ class FileTable:
             "files": [file.position.dump() for file in self.files.values() if not file.fresh],
             "ghosts": [ghost.position.dump() for ghost in self.ghosts],
             "seen": [[*pattern, time] for pattern, time in self.seen.items()],
+            "contents": self._contents,
         }
 
     def restore(self, dumped: Mapping[str, Any], now: float, sources: Iterable[str]) -> None:
@@ -174,18 +191,18 @@ class FileTable:
             positions = [restore_position(each) for each in dumped["files"]]
             ghosts = [restore_position(each) for each in dumped["ghosts"]]
             seen = {Pattern(str(s), str(p)): float(time) for s, p, time in dumped["seen"]}
+            contents = int(dumped["contents"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ParseError(f"not what positions look like: {error!r}") from error
         for position in positions:
             if position.source in wanted:
                 file = LogFile(position, self._host, now)
-                file.unseen, file.listed = True, False
+                file.unseen = True
                 self.files[position.identity] = file
         for position in ghosts:
-            file = LogFile(position, self._host, now)
-            file.generation = -1  # of a time before any that counts from now on
-            self.remember_replaced(file)
+            self.remember_replaced(LogFile(position, self._host, now))
         self.seen.update({p: time for p, time in seen.items() if p.source in wanted})
+        self._contents = contents
 
 
 def _counts(file: LogFile) -> bool:

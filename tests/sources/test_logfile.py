@@ -490,7 +490,7 @@ def test_idle_look_opens_and_lists_nothing(world: World, host: FaultyHost) -> No
     assert host.calls == {}
 
 
-_POSITION = Position("cm_agent", "/x", 1, 2, 3, copy_of=(4, 5)).dump()
+_POSITION = Position("cm_agent", "/x", 1, 2, 3, copy_of=4).dump()
 
 
 @pytest.mark.parametrize(
@@ -506,7 +506,7 @@ _POSITION = Position("cm_agent", "/x", 1, 2, 3, copy_of=(4, 5)).dump()
 )
 def test_position_that_is_none_is_refused(damage: dict[str, object]) -> None:
     """A state that was tampered with is an error."""
-    assert restore_position(_POSITION) == Position("cm_agent", "/x", 1, 2, 3, copy_of=(4, 5))
+    assert restore_position(_POSITION) == Position("cm_agent", "/x", 1, 2, 3, copy_of=4)
     with pytest.raises(ParseError):
         restore_position({**_POSITION, **damage})
 

@@ -304,17 +304,21 @@ class World:
 
     def kill(self) -> None:
         """SIGKILL the follower: nothing more is written down."""
-        assert self.follower is not None
-        assert self.service is not None
-        self.follower.close()
-        assert self.service._state is not None
-        self.service._state.unlock()
+        self.close()
         self.service = self.follower = None
         for file in self.files:
             file.held = False
             if file.path is None:
                 self.lost.extend(file.pending)
                 file.pending = []
+
+    def close(self) -> None:
+        """Give the follower's descriptors back, as its end does."""
+        assert self.follower is not None
+        assert self.service is not None
+        self.follower.close()
+        assert self.service._state is not None
+        self.service._state.unlock()
 
     def stop(self) -> None:
         """Stop the follower properly."""
