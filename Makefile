@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv tools lint types unit test run chaos fuzz bench docs golden clean demo e2e
+.PHONY: help venv tools lint types unit test run chaos fuzz bench docs golden clean demo e2e dashboards
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,7 @@ lint: venv ## ruff: rules and format
 
 types: venv ## mypy --strict
 	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.11 grafana/src tests/grafana/*.py
 
 unit: venv ## the tests alone, without linters
 	$(BIN)/python -m pytest
@@ -52,6 +53,9 @@ bench: venv tools ## the numbers, side by side with lsof, ss and psutil
 
 docs: venv ## write the generated documents anew
 	$(BIN)/python scripts/generate_docs.py
+
+dashboards: venv ## write the dashboards anew (needs Python 3.11)
+	$(BIN)/python -m grafana.src
 
 golden: venv ## write the golden page anew
 	$(BIN)/python -m pytest tests/test_golden.py --update-golden

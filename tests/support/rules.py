@@ -21,6 +21,7 @@ _SELECTOR = re.compile(r"([a-zA-Z_][a-zA-Z0-9_:]*)\{([^{}]*)\}")
 _MATCHER = re.compile(r"([a-z_]+)\s*(=~|!~|!=|=)\s*(\"[^\"]*\"|%q|\x60[^\x60]*\x60)")
 _NAME = re.compile(r"\b(?:[a-z]+:)?opengauss_[a-z0-9_]+(?::[a-z_]+)?")
 _GROUPING = re.compile(r"\b(?:by|on|ignoring|without|group_left|group_right)\s*\(([^()]*)\)")
+_TOPK = re.compile(r"\btopk by \([^()]*\)")
 
 
 class Rule(NamedTuple):
@@ -94,13 +95,14 @@ def grouping_labels_in(text: str) -> set[str]:
 def recorded_labels() -> dict[str, set[str]]:
     """Map each recorded metric to its labels.
 
-    They are those of the outermost aggregation, or of the recorded metric that it begins with.
+    They are those of the outermost aggregation, or of the recorded metric that it begins with;
+    topk chooses rows and leaves them their labels.
     """
     known: dict[str, set[str]] = {}
     for rule in rules():
         if not rule.is_alert:
             first = _NAME.match(rule.expr.strip())
-            found = _GROUPING.search(rule.expr)
+            found = _GROUPING.search(_TOPK.sub("", rule.expr))
             assert first or found, f"{rule.name} says by (...) so that its labels are known"
             if first:
                 known[rule.name] = known[first[0]]

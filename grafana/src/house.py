@@ -1,0 +1,238 @@
+"""The defaults that every dashboard of this house has, in one place.
+
+Panels get their ids by hand, so that links to a panel stay right when others are added; the flow
+from left to right gives them their places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar, Union
+
+from grafana_foundation_sdk.builders import common as common_builders
+from grafana_foundation_sdk.builders import dashboard as builders
+from grafana_foundation_sdk.builders import prometheus, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.models import common, dashboard
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+from exporter.metrics.node import NODE_INFO
+from exporter.metrics.ports import PORT_LISTENING
+from grafana.src.promql import Scope, Source
+from grafana.src.words import NEUTRAL, Words, always, mapping
+
+TAG = "opengauss"
+RUNBOOKS = "https://github.com/opengauss-cm-exporter/opengauss-cm-exporter/blob/main/docs/runbooks/"
+DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
+REFRESH = "10s"
+WRAPPED = {"custom.wrapText": True}  # since Grafana 12.1; before, the cell's option of that name
+NO_UNIT = "string"  # words and ids; Grafana puts nothing behind them
+
+Panel = Union[stat.Panel, table.Panel, timeseries.Panel, statetimeline.Panel]
+P = TypeVar("P", stat.Panel, table.Panel, timeseries.Panel, statetimeline.Panel)
+
+
+@dataclass(frozen=True)
+class About:
+    """What every panel has: its id, its words for people, and its size on a grid 24 wide."""
+
+    number: int
+    title: str
+    description: str
+    width: int = 24
+    height: int = 6
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table: the label that it shows and how."""
+
+    label: str
+    title: str
+    width: int | None = None
+    words: Words | None = None
+    unit: str = NO_UNIT
+    link: str = ""
+    filled: bool = False
+
+
+def query(expression: str, legend: str = "", ref: str = "A") -> prometheus.Dataquery:
+    """Ask over the time range."""
+    return _query(expression, ref).legend_format(legend).range()
+
+
+def instant(expression: str, ref: str = "A") -> prometheus.Dataquery:
+    """Ask for the end of the time range, as a table."""
+    return _query(expression, ref).instant().format(PromQueryFormat.TABLE)
+
+
+def _query(expression: str, ref: str) -> prometheus.Dataquery:
+    return prometheus.Dataquery().expr(expression).ref_id(ref).datasource(DATASOURCE)
+
+
+def _dressed(panel: P, about: About) -> P:
+    panel.id(about.number).title(about.title).description(about.description)
+    panel.span(about.width).height(about.height).datasource(DATASOURCE)
+    return panel
+
+
+def stat_panel(about: About, expression: str, words: Words, colour: str = NEUTRAL) -> stat.Panel:
+    """Show one value in large: its word, or the number in the colour where it has none."""
+    reduce = common_builders.ReduceDataOptions().calcs(["lastNotNull"])
+    step = dashboard.Threshold(color=colour)
+    thresholds = builders.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE).steps([step])
+    return (
+        _dressed(stat.Panel(), about)
+        .with_target(instant(expression))
+        .unit("none")
+        .mappings([mapping(words)])
+        .thresholds(thresholds)
+        .color_mode(common.BigValueColorMode.BACKGROUND_SOLID)
+        .graph_mode(common.BigValueGraphMode.NONE)
+        .text_mode(common.BigValueTextMode.VALUE)
+        .reduce_options(reduce)
+    )
+
+
+def table_panel(about: About, expression: str, columns: Sequence[Column]) -> table.Panel:
+    """Show the rows of one query; every label of the query is a column or is hidden."""
+    panel = (
+        _dressed(table.Panel(), about)
+        .with_target(instant(expression))
+        .unit(NO_UNIT)
+        .show_header(True)
+        .transformations([_organised(columns)])
+    )
+    for column in columns:
+        panel.override_by_name(column.title, _properties(column))
+    return panel
+
+
+def _organised(columns: Sequence[Column]) -> dashboard.DataTransformerConfig:
+    shown = [column.label for column in columns]
+    options: dict[str, object] = {
+        "excludeByName": {name: True for name in ("Time", "Value") if name not in shown},
+        "indexByName": {label: index for index, label in enumerate(shown)},
+        "renameByName": {column.label: column.title for column in columns},
+    }
+    return dashboard.DataTransformerConfig(id_val="organize", options=options)
+
+
+def _properties(column: Column) -> list[dashboard.DynamicConfigValue]:
+    found: dict[str, object] = {"unit": column.unit, "custom.align": "left", **WRAPPED}
+    if column.width:
+        found["custom.width"] = column.width
+    if column.words:
+        found["mappings"] = [mapping(column.words)]
+    told = "color-text" if column.words and column.unit == NO_UNIT else "auto"
+    kind = "color-background" if column.filled else told
+    found["custom.cellOptions"] = cell(kind)
+    if column.link:
+        found["mappings"] = [always("open")]
+        found["links"] = [{"title": column.title, "url": column.link, "targetBlank": True}]
+    return properties(found)
+
+
+def cell(kind: str) -> dict[str, object]:
+    """Write the options of a cell: `auto`, `color-text` or `color-background`."""
+    filled: dict[str, object] = {"mode": "basic"} if kind == "color-background" else {}
+    return {"type": kind, "wrapText": True, **filled}
+
+
+def properties(found: dict[str, object]) -> list[dashboard.DynamicConfigValue]:
+    """Write the properties of an override."""
+    return [dashboard.DynamicConfigValue(id_val=key, value=value) for key, value in found.items()]
+
+
+def state_panel(about: About, rows: Sequence[tuple[str, str, Words]]) -> statetimeline.Panel:
+    """Show states above each other on one time axis: (query, legend, words of its codes) each."""
+    panel = _dressed(statetimeline.Panel(), about).unit(NO_UNIT).fill_opacity(80)
+    panel.legend(common_builders.VizLegendOptions().show_legend(False))
+    for ref, (expression, legend, words) in zip("ABCDEFGH", rows):
+        panel.with_target(query(expression, legend, ref))
+        panel.override_by_query(ref, properties({"mappings": [mapping(words)]}))
+    return panel.show_value(common.VisibilityMode.AUTO).row_height(0.85)
+
+
+def series_panel(
+    about: About, queries: Sequence[tuple[str, str]], unit: str = "short"
+) -> timeseries.Panel:
+    """Show lines over time: (query, legend) each."""
+    legend = common_builders.VizLegendOptions().show_legend(True)
+    legend.display_mode(common.LegendDisplayMode.LIST).placement(common.LegendPlacement.BOTTOM)
+    colours = builders.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC)
+    panel = _dressed(timeseries.Panel(), about).unit(unit).min(0).legend(legend).fill_opacity(10)
+    panel.color_scheme(colours).axis_soft_max(1)
+    for ref, (expression, name) in zip("ABCDEFGH", queries):
+        panel.with_target(query(expression, name, ref))
+    return panel
+
+
+def annotation(
+    name: str, expression: str, title: str, tags: str, colour: str
+) -> builders.AnnotationQuery:
+    """Mark moments on every panel; the expression's values are the moments, in milliseconds."""
+    return (
+        builders.AnnotationQuery()
+        .name(name)
+        .datasource(DATASOURCE)
+        .target(query(expression))
+        .title_format(title)
+        .tag_keys(tags)
+        .use_value_for_time(True)
+        .icon_color(colour)
+        .enable(True)
+        .hide(False)
+    )
+
+
+_SOURCES: Mapping[str, Source] = {"endpoint": PORT_LISTENING}
+_LABELS = {"node": "node_name"}
+
+
+def variables(scope: Scope, source: Source = NODE_INFO) -> list[builders.QueryVariable]:
+    """Write the variables, each narrowed by those before it.
+
+    ``cluster`` has one value, that may be empty: without the label one Prometheus watches one
+    cluster.
+    """
+    narrowing: list[str] = []
+    found = []
+    for name in scope.variables:
+        found.append(_variable(name, Scope(tuple(narrowing)), _SOURCES.get(name, source)))
+        narrowing.append(name)
+    return found
+
+
+def _variable(name: str, before: Scope, source: Source) -> builders.QueryVariable:
+    variable = builders.QueryVariable(name).label(name.capitalize()).datasource(DATASOURCE)
+    variable.query(f"label_values({before.select(source)}, {_LABELS.get(name, name)})")
+    variable.refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
+    variable.sort(dashboard.VariableSort.ALPHABETICAL_ASC)
+    if name != "cluster":
+        variable.multi(True).include_all(True).all_value(".+")
+        variable.current(dashboard.VariableOption(text="All", value="$__all"))
+    return variable
+
+
+def page(uid: str, title: str, description: str) -> builders.Dashboard:
+    """Begin a dashboard: read-only, with a data source to choose and links to its companions."""
+    source = builders.DatasourceVariable("datasource").label("Data source").type("prometheus")
+    return (
+        builders.Dashboard(title)
+        .uid(uid)
+        .description(description)
+        .tags([TAG])
+        .readonly()
+        .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
+        .time("now-1h", "now")
+        .refresh(REFRESH)
+        .timezone("browser")
+        .with_variable(source)
+        .link(_companions())
+    )
+
+
+def _companions() -> builders.DashboardLink:
+    link = builders.DashboardLink("openGauss").type(dashboard.DashboardLinkType.DASHBOARDS)
+    return link.tags([TAG]).as_dropdown(False).include_vars(True).keep_time(True)

@@ -1,0 +1,129 @@
+"""Every panel over the simulated cluster: what it says while all is well, and in what it is for.
+
+One cluster plays all phases: a conflict about the CM port of node2, the same when it has passed,
+a listener that would stop the next start on node1, a pause, and node2 without exporter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.lab.cluster import Lab
+from tests.lab.fleet import Fleet
+from tests.lab.runner import Runner
+from tests.support.dashboards import every_panel, read
+from tests.support.monitoring import Monitoring
+from tests.support.rules import RULE_FILES
+
+pytestmark = pytest.mark.e2e
+
+SHOWN = yaml.safe_load((Path(__file__).parent / "shown.yml").read_text(encoding="utf-8"))
+WITHIN = 90.0
+PANELS = {(uid, panel["title"]): panel for uid, panel in every_panel()}
+PHASES = ("healthy", "conflict", "passed", "risk", "paused", "unwatched")
+CASES = [
+    (phase, uid, title, pattern)
+    for uid, titles in SHOWN.items()
+    for title, phases in titles.items()
+    for phase, pattern in phases.items()
+]
+Texts = dict[tuple[str, str, str], str]
+
+
+class Play:
+    """The cluster, its exporters and a Prometheus, taken through the phases."""
+
+    def __init__(self, lab: Lab, fleet: Fleet, monitoring: Monitoring) -> None:
+        self._runner = Runner(lab)
+        self._fleet = fleet
+        self._monitoring = monitoring
+        self.texts: Texts = {}
+
+    def phase(self, name: str) -> None:
+        """Bring a phase about, and read its panels until they say what they should."""
+        getattr(self, f"_{name}")()
+        wanted = [(uid, title, pattern) for when, uid, title, pattern in CASES if when == name]
+
+        def all_say() -> bool:
+            wanted[:] = [case for case in wanted if not self._says(name, *case)]
+            return not wanted
+
+        with contextlib.suppress(TimeoutError):  # what was not seen is what the tests then tell
+            self._monitoring.wait_until(all_say, WITHIN)
+
+    def _says(self, phase: str, uid: str, title: str, pattern: str) -> bool:
+        text = read(PANELS[uid, title], self._monitoring.query)
+        self.texts[phase, uid, title] = text
+        return re.search(pattern, text, re.MULTILINE) is not None
+
+    def _healthy(self) -> None:
+        """Leave the cluster alone."""
+
+    def _conflict(self) -> None:
+        self._runner.step_fault(2, "cm_server_dies")
+        self._runner.step_kill(2, "cm_server")
+        self._runner.step_occupy(2, "cm")
+        self._runner.step_clear(2, "cm_server_dies")
+
+    def _passed(self) -> None:
+        self._runner.step_fault(2, "cm_server_dies")
+        self._runner.step_release("all")
+
+    def _risk(self) -> None:
+        self._runner.step_occupy(1, "cm", how="loopback_only")
+
+    def _paused(self) -> None:
+        self._runner.step_ctl(1, "pause")
+
+    def _unwatched(self) -> None:
+        os.kill(self._fleet.pid(2), signal.SIGTERM)
+
+
+def _prompt_rules(directory: Path) -> list[Path]:
+    """Copy the rules so that causes fire at once; how long they wait is tested elsewhere."""
+    copies = []
+    for path in RULE_FILES:
+        copies.append(directory / path.name)
+        copies[-1].write_text(path.read_text("utf-8").replace("for: 15s", "for: 0s"), "utf-8")
+    return copies
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Texts]:
+    """What the panels said in each phase."""
+    directory = tmp_path_factory.mktemp("dashboards")
+    with Lab(2) as lab, Fleet(lab) as fleet:
+        rules = _prompt_rules(directory)
+        targets = fleet.targets("demonstration")
+        with Monitoring(directory / "monitoring", targets, rule_files=rules) as monitoring:
+            play = Play(lab, fleet, monitoring)
+            for phase in PHASES:
+                play.phase(phase)
+            yield play.texts
+
+
+@pytest.mark.parametrize(("phase", "uid", "title", "pattern"), CASES)
+def test_a_panel_shows_what_it_is_made_for(
+    texts: Texts, phase: str, uid: str, title: str, pattern: str
+) -> None:
+    """In each phase that concerns it, the panel says so in words or numbers."""
+    assert re.search(pattern, texts[phase, uid, title], re.MULTILINE), texts[phase, uid, title]
+
+
+@pytest.mark.parametrize(("uid", "title"), PANELS)
+def test_a_panel_tells_trouble_from_health(texts: Texts, uid: str, title: str) -> None:
+    """Each panel is never empty while all is well, and shows its own trouble only in trouble."""
+    healthy = texts["healthy", uid, title]
+    troubles = {phase: text for phase, text in SHOWN[uid][title].items() if phase != "healthy"}
+    assert healthy
+    assert troubles
+    first = next(iter(troubles.values()))
+    assert not re.search(first, healthy, re.MULTILINE)

@@ -1,0 +1,89 @@
+"""The dashboards' queries against Prometheus' parser, the catalogue and the recording rules."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from exporter.metrics import CATALOGUE
+from grafana.src import recorded
+from tests.grafana.test_house_rules import EVERY_QUERY, METRICS, SELECTOR
+from tests.support.dashboards import Query, dashboards, interpolated, queries
+from tests.support.rules import grouping_labels_in, matchers_in, names_in, recorded_labels
+
+RECORDED = recorded_labels()
+TARGET_LABELS = {"cluster", "job", "instance"}
+OF_PROMETHEUS = {"ALERTS", "up"}
+
+
+def test_prometheus_parses_every_query(tmp_path: Path) -> None:
+    """Promtool reads each query with the variables' values in it."""
+    rules = [
+        {"record": f"query{number}", "expr": query.asked} for number, query in enumerate(queries())
+    ]
+    path = tmp_path / "queries.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
+    done = subprocess.run(
+        ["promtool", "check", "rules", str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(rules)} rules found" in done.stdout
+
+
+def test_prometheus_refuses_a_query_that_is_broken(tmp_path: Path) -> None:
+    """The check is one that can fail."""
+    path = tmp_path / "queries.yml"
+    rules = [{"record": "query", "expr": "sum by (("}]
+    path.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
+    done = subprocess.run(["promtool", "check", "rules", str(path)], check=False)
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("query", EVERY_QUERY)
+def test_a_query_uses_only_metrics_that_exist(query: Query) -> None:
+    """Every metric is in the catalogue, recorded by a rule, or Prometheus' own."""
+    known = set(METRICS) | set(RECORDED) | OF_PROMETHEUS
+    assert {name for name, _ in SELECTOR.findall(query.expr)} | names_in(query.expr) <= known
+
+
+@pytest.mark.parametrize("query", EVERY_QUERY)
+def test_a_query_matches_only_labels_and_values_that_exist(query: Query) -> None:
+    """Each matcher names a label of its metric, and of a closed set only words that are in it."""
+    for matcher in matchers_in(query.expr):
+        metric = METRICS.get(matcher.metric)
+        if metric is None:
+            assert matcher.label in RECORDED.get(matcher.metric, {matcher.label}), matcher
+            continue
+        assert matcher.label in {*metric.labels, *TARGET_LABELS}, matcher
+        allowed = metric.values.get(matcher.label)
+        assert allowed is None or set(matcher.values) <= set(allowed), matcher
+
+
+@pytest.mark.parametrize("query", EVERY_QUERY)
+def test_a_query_groups_only_by_labels_that_exist(query: Query) -> None:
+    """Every label in by, on and group_left is a metric's, the target's, or made in the query."""
+    known = {label for metric in CATALOGUE for label in metric.labels} | TARGET_LABELS
+    known |= set(recorded.ALERTS.labels) | set(re.findall(r'"(\w+)"', query.expr))
+    assert grouping_labels_in(query.expr) <= known
+
+
+def test_what_is_recorded_is_what_the_rules_record() -> None:
+    """The names and labels of recorded metrics are those of the rule files."""
+    listed = [each for each in vars(recorded).values() if isinstance(each, recorded.Recorded)]
+    assert {each.name: set(each.labels) for each in listed if each is not recorded.ALERTS} == {
+        each.name: RECORDED[each.name] for each in listed if each is not recorded.ALERTS
+    }
+
+
+@pytest.mark.parametrize("uid", sorted(dashboards()))
+def test_variables_ask_for_what_exists(uid: str) -> None:
+    """Each variable lists the values of a label that its metric has."""
+    for variable in dashboards()[uid]["templating"]["list"][1:]:
+        found = re.fullmatch(r"label_values\((\w+)\{.*\}, (\w+)\)", variable["query"])
+        assert found, variable["query"]
+        assert found[2] in {*METRICS[found[1]].labels, *TARGET_LABELS}
+        interpolated(variable["query"])
