@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-import resource
 import signal
 import sys
 import time
@@ -40,17 +39,16 @@ from exporter.registry import Clock, Collector, Registry
 from exporter.reloading import Reloader, ReloadRecord
 from exporter.settings import read_config
 from exporter.sources.host_files import HostFiles
-from exporter.web.connection import Limits
 from exporter.web.exposition import Format, render
 from exporter.web.listen import open_listeners
 from exporter.web.refusals import Refusals
-from exporter.web.server import Server
 from exporter.web.site import Site, SiteSettings
 from exporter.wiring_diagnosis import own_page, tell
 from exporter.wiring_installation import InstallationParts, InstallationWiring
 from exporter.wiring_logs import LogParts, LogSurroundings, log_parts
 from exporter.wiring_ports import BindFailureAge, PortParts, Remembered, Watched, port_parts
 from exporter.wiring_query import query_parts
+from exporter.wiring_web import make_server, web_file
 
 ONCE_BUDGET_SECONDS = 60.0
 DIAGNOSE_BUDGET_SECONDS = 20.0
@@ -199,6 +197,7 @@ def serve(options: Options, config: Config) -> int:
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the loop handles it: it must not kill
     runtime = make_runtime()
+    web = web_file(options, runtime.reloads, runtime.clock.monotonic)
     first = build(options, config, runtime)
     problem = first.own_port_problem()
     if problem:
@@ -210,7 +209,10 @@ def serve(options: Options, config: Config) -> int:
         structlog.get_logger().error(str(error))
         return 1
     reloader = Reloader(
-        first, lambda: build(options, read_config(options), runtime), runtime.reloads
+        first,
+        lambda: build(options, read_config(options), runtime),
+        runtime.reloads,
+        (web.refresh,),
     )
 
     async def live() -> None:
@@ -218,17 +220,10 @@ def serve(options: Options, config: Config) -> int:
         reload = daemon.reload if options.enable_lifecycle else None
         settings = SiteSettings(options.telemetry_path, options.max_requests, reload)
         site = Site(daemon.registry, settings, runtime.refusals)
-        server = Server(site, runtime.refusals, Limits(connections=_most_connections()))
-        await daemon.run(server, listeners)
+        await daemon.run(make_server(site, web, runtime.refusals), listeners)
 
     asyncio.run(live())
     return os.EX_OK
-
-
-def _most_connections() -> int:
-    """Leave half of the file descriptors to the collectors."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(1, min(Limits.connections, soft // 2))
 
 
 def look(application: Application, budget: float) -> tuple[Metric, ...]:

@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Callable, Optional
 
 from exporter import __version__, app, logsetup, wiring_installation
@@ -19,7 +20,7 @@ from exporter.config import Config
 from exporter.errors import ConfigError, ExporterError, OutputError, UsageError
 from exporter.flags import FLAGS, Flag, Values, nearest, options_of, parse, split_command
 from exporter.options import Options
-from exporter.settings import read_config
+from exporter.settings import read_config, read_web_config
 from exporter.wiring_diagnosis import DIAGNOSE_FLAGS
 
 PROGRAM = "opengauss-cm-exporter"
@@ -122,10 +123,24 @@ def _command(name: Optional[str], commands: Sequence[Command]) -> Optional[Comma
 
 
 def _check(options: Options) -> int:
-    if options.config_file is None:
-        raise UsageError("--config.check needs --config.file")
-    read_config(options)
-    sys.stdout.write(f"{options.config_file}: ok\n")
+    """Read every file that was given, so that one run tells what is wrong with all of them."""
+    checks: list[tuple[Path, Callable[[], object]]] = []
+    if options.config_file is not None:
+        checks.append((options.config_file, lambda: read_config(options)))
+    if (web := options.web_config_file) is not None:
+        checks.append((web, lambda: read_web_config(web)))
+    if not checks:
+        raise UsageError("--config.check needs --config.file or --web.config.file")
+    return max(_checked(path, read) for path, read in checks)
+
+
+def _checked(path: Path, read: Callable[[], object]) -> int:
+    try:
+        read()
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return os.EX_CONFIG
+    sys.stdout.write(f"{path}: ok\n")
     return os.EX_OK
 
 

@@ -22,6 +22,7 @@ DRAIN_SECONDS = 5.0
 STOP_SECONDS = 10.0
 WARM_UP_BUDGET_SECONDS = 9.5
 WARM_UP_PAUSE_SECONDS = 1.0
+LOOK_SECONDS = 5.0
 
 T = TypeVar("T")
 
@@ -64,11 +65,14 @@ class Daemon:
             name = listener.getsockname()
             structlog.get_logger().info("listening", address=address_text(name), port=name[1])
         self._begin_warm_up()
-        reloads = asyncio.ensure_future(self._reload_when_told())
+        background = [
+            asyncio.ensure_future(work()) for work in (self._reload_when_told, self._look_at_files)
+        ]
         await self._stop.wait()
         structlog.get_logger().info("ending")
         await server.close(DRAIN_SECONDS)
-        reloads.cancel()
+        for task in background:
+            task.cancel()
         await asyncio.wait_for(self._in_thread(self._reloader.stop), STOP_SECONDS)
 
     def _handle_signals(self) -> None:
@@ -81,11 +85,18 @@ class Daemon:
         while await self._reload_wanted.wait():
             self._reload_wanted.clear()
             wanted, self._next_reload = self._next_reload, None
+            before = self.registry()
             problem = await self._in_thread(self._reloader.reload)
-            if not problem:
+            if self.registry() is not before:
                 self._begin_warm_up()
             if wanted is not None:
                 wanted.set_result(problem)
+
+    async def _look_at_files(self) -> None:
+        """Notice new certificates and users, whose files nobody reloads by hand."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self._in_thread(self._reloader.look)
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         """Run what may take seconds without holding up the answers; one call after the other."""

@@ -96,6 +96,12 @@ FLAGS: tuple[Flag, ...] = (
         f":{DEFAULT_PORT}",
         repeat=True,
     ),
+    Flag(
+        "web.config.file",
+        "TLS, client certificates, users and headers, as Prometheus' exporters take them.",
+        "FILE",
+        Path,
+    ),
     Flag("web.telemetry-path", "Path of the metrics.", "PATH", telemetry_path, "/metrics"),
     Flag("web.enable-lifecycle", "Let POST /-/reload read the configuration anew.", switch=True),
     Flag(
@@ -232,6 +238,7 @@ def options_of(values: Values) -> Options:
     return Options(
         config_file=values["config.file"],
         listen_addresses=addresses,
+        web_config_file=values["web.config.file"],
         telemetry_path=values["web.telemetry-path"],
         enable_lifecycle=values["web.enable-lifecycle"],
         max_requests=values["web.max-requests"],

@@ -28,6 +28,7 @@ class Options:
 
     config_file: Optional[Path] = None
     listen_addresses: tuple[ListenAddress, ...] = (ListenAddress("", DEFAULT_PORT),)
+    web_config_file: Optional[Path] = None
     telemetry_path: str = "/metrics"
     enable_lifecycle: bool = False
     max_requests: int = 40

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from exporter.config import Checks, Config, load_config, parse_signatures
+from pathlib import Path
+
+from exporter.config import Checks, Config, load_config, load_web_config, parse_signatures
 from exporter.model.logs import Signature
+from exporter.model.web import WebConfig
 from exporter.options import Options
 from exporter.parsers.patterns import pattern_problem
 from exporter.sources.shipped import shipped_signatures
+from exporter.web.tls import tls_problems
 
 
 def read_config(options: Options) -> Config:
@@ -17,6 +21,11 @@ def read_config(options: Options) -> Config:
         signature_ids=frozenset(each.id for each in shipped()),
     )
     return load_config(options.config_file, checks)
+
+
+def read_web_config(path: Path) -> WebConfig:
+    """Read the file of ``--web.config.file``; raises ConfigError with every problem."""
+    return load_web_config(path, tls_problems)
 
 
 def shipped() -> tuple[Signature, ...]:

@@ -42,12 +42,12 @@ ALLOWED: dict[str, set[str]] = {
     "reloading": {"model", "errors", "registry"},
     "daemon": {"registry", "reloading", "web", "worker"},
     "config": {"model", "errors", "config"},
-    "web": {"model", "errors", "metrics", "registry", "web"},
+    "web": {"model", "errors", "metrics", "registry", "web", "worker"},
     "logsetup": {"errors"},
     "options": set(),
     "output": {"errors"},
     "flags": {"errors", "options"},
-    "settings": {"config", "errors", "model", "options", "parsers", "sources"},
+    "settings": {"config", "errors", "model", "options", "parsers", "sources", "web"},
 }
 COMPOSITION_ROOT = {
     "app",
@@ -56,6 +56,7 @@ COMPOSITION_ROOT = {
     "wiring_logs",
     "wiring_installation",
     "wiring_diagnosis",
+    "wiring_web",
     "cli",
     "__main__",
     "__init__",

@@ -63,7 +63,7 @@ def test_a_command_may_have_flags_of_its_own(calls: Calls) -> None:
         (["srve"], "unknown command 'srve'; did you mean serve?"),
         (["once", "more"], "unexpected argument 'more'"),
         (["--web.listen-adress=:1"], "did you mean --web.listen-address?"),
-        (["--config.check"], "--config.check needs --config.file"),
+        (["--config.check"], "--config.check needs --config.file or --web.config.file"),
     ],
 )
 def test_wrong_usage_ends_with_64(
@@ -90,6 +90,23 @@ def test_a_bad_configuration_ends_with_78_and_all_problems(
     assert first.startswith(f"{path}: line 1: endpoint: unknown key; did you mean endpoints?")
     assert second.startswith(f"{path}: line 3: endpoints[0].port: 19836 is the exporter's own")
     assert (shown.out, calls) == ("", [])
+
+
+def test_the_check_reads_both_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One run tells what is wrong with each file that was given; one bad file is enough for 78."""
+    own, web = tmp_path / "own.yml", tmp_path / "web.yml"
+    own.write_text("endpoint: []\n")
+    web.write_text("rate_limits: {}\n")
+    words = ["--config.check", f"--config.file={own}", f"--web.config.file={web}"]
+    assert main(words) == 78
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"{own}: line 1: endpoint: unknown key")
+    assert second.startswith(f"{web}: line 1: rate_limits: unknown key; did you mean rate_limit?")
+    own.write_text("{}\n")
+    assert main(words) == 78
+    web.write_text("{}\n")
+    assert main(words) == 0
+    assert f"{web}: ok" in capsys.readouterr().out
 
 
 def test_the_own_port_is_the_one_that_is_listened_on(tmp_path: Path, calls: Calls) -> None:

@@ -38,6 +38,7 @@ def test_every_flag_reaches_its_option() -> None:
     words = [
         "--config.file=/etc/a.yml",
         "--web.listen-address=:1",
+        "--web.config.file=web.yml",
         "--web.telemetry-path=/m",
         "--web.enable-lifecycle",
         "--web.max-requests=0",
@@ -51,6 +52,7 @@ def test_every_flag_reaches_its_option() -> None:
     assert _options(*words) == Options(
         config_file=Path("/etc/a.yml"),
         listen_addresses=(ListenAddress("", 1),),
+        web_config_file=Path("web.yml"),
         telemetry_path="/m",
         enable_lifecycle=True,
         max_requests=0,

@@ -13,6 +13,7 @@ from exporter.config.schema import (
     LogSource,
 )
 from exporter.config.sections import Checks
+from exporter.config.web import load_web_config
 
 __all__ = [
     "Checks",
@@ -24,6 +25,7 @@ __all__ = [
     "Logs",
     "configured_endpoints",
     "load_config",
+    "load_web_config",
     "merge_endpoints",
     "parse_config",
     "parse_signatures",

@@ -175,3 +175,29 @@ def _distinct(value: Value, reader: Reader[T], identity: Callable[[T], Hashable]
             item.problem(f"the same as the item on line {lines[key]}")
         lines.setdefault(key, item.line)
         yield found
+
+
+def table(name: Callable[[str], str], reader: Reader[T], *, most: int) -> Reader[dict[str, T]]:
+    """Make a reader of mappings whose keys are the file's own; ``name`` refuses bad ones."""
+
+    def read(value: Value) -> dict[str, T]:
+        if not isinstance(value.node, yaml.MappingNode):
+            raise wrong_type(value, "a mapping")
+        if len(value.node.value) > most:
+            raise RefusedError(f"{len(value.node.value)} keys are not allowed; allowed: {most}")
+        found: dict[str, T] = {}
+        for key, item in _unique_keys(value).items():
+            content: Optional[T] = item.read(_named(name, key, reader), None)
+            if content is not None:
+                found[key] = content
+        return found
+
+    return read
+
+
+def _named(name: Callable[[str], str], key: str, reader: Reader[T]) -> Reader[T]:
+    def read(value: Value) -> T:
+        name(key)
+        return reader(value)
+
+    return read

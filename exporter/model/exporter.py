@@ -13,9 +13,11 @@ class Refusal(str, enum.Enum):
     CONNECTION_LIMIT = "connection_limit"
     HEADER_TOO_LARGE = "header_too_large"
     MALFORMED = "malformed"
+    RATE_LIMIT = "rate_limit"
     REQUEST_LIMIT = "request_limit"
     TIMEOUT = "timeout"
     TLS = "tls"
+    UNAUTHORIZED = "unauthorized"
 
 
 @dataclass(frozen=True)

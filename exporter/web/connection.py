@@ -19,7 +19,7 @@ import h11
 import structlog
 
 from exporter.model.exporter import Refusal
-from exporter.web.messages import SECURITY_HEADERS, Request, Response, plain
+from exporter.web.messages import Request, Response, plain
 from exporter.web.refusals import Refusals
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -76,7 +76,8 @@ class Connection:
         self._refusals = refusals
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.header_bytes)
         self._peer = peer
-        self._writer.transport.set_write_buffer_limits(0)  # drain() then waits for the last byte
+        # drain() then waits for the last byte; at 0 asyncio's TLS would wait with nothing to send
+        self._writer.transport.set_write_buffer_limits(high=1, low=0)
 
     async def serve(self) -> None:
         """Serve until the end; raises nothing but CancelledError."""
@@ -164,8 +165,7 @@ class Connection:
             ("Date", formatdate(usegmt=True)),
             ("Content-Type", response.content_type),
             ("Content-Length", str(len(response.body))),
-            *SECURITY_HEADERS,
-            *response.headers,
+            *response.all_headers,
             *([("Connection", "close")] if self.closing else []),
         ]
         reason = HTTPStatus(response.status).phrase

@@ -40,6 +40,13 @@ class Response:
     content_type: str = TEXT
     headers: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def all_headers(self) -> tuple[tuple[str, str], ...]:
+        """The security headers and its own; a header of its own replaces theirs."""
+        own = {name.lower() for name, _ in self.headers}
+        kept = (header for header in SECURITY_HEADERS if header[0].lower() not in own)
+        return (*kept, *self.headers)
+
 
 def plain(status: int, text: str, *headers: tuple[str, str]) -> Response:
     """Answer with one line of text."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Sequence
 from typing import Callable, Optional, cast
 
@@ -14,11 +13,12 @@ from exporter.model.exporter import Refusal
 from exporter.web.connection import Connection, Handler, Limits
 from exporter.web.listen import address_text
 from exporter.web.refusals import Refusals
+from exporter.web.tls import Tls
 
 ACCEPT_PAUSE_SECONDS = 1.0
 
 
-def no_tls() -> Optional[ssl.SSLContext]:
+def no_tls() -> Optional[Tls]:
     """Serve in clear."""
     return None
 
@@ -53,6 +53,7 @@ class Server:
     When all places are taken, a new client gets that of the oldest one without a request in work,
     first of those that never sent a complete one: whoever dribbles bytes loses to whoever scrapes.
     ``tls`` is asked at every accept, so that a renewed certificate counts from the next one.
+    A client whose certificate it does not admit is left without a word.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Server:
         handler: Handler,
         refusals: Refusals,
         limits: Limits = Limits(),  # noqa: B008 -- frozen
-        tls: Callable[[], Optional[ssl.SSLContext]] = no_tls,
+        tls: Callable[[], Optional[Tls]] = no_tls,
     ) -> None:
         self._handler = handler
         self._refusals = refusals
@@ -146,17 +147,21 @@ class Server:
         loop = cast(asyncio.BaseEventLoop, asyncio.get_running_loop())
         reader = asyncio.StreamReader(limit=self._limits.header_bytes, loop=loop)
         protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-        context = self._tls()
+        tls = self._tls()
         try:
             transport, _ = await loop.connect_accepted_socket(
                 lambda: protocol,
                 accepted,
-                ssl=context,
-                ssl_handshake_timeout=self._limits.header if context is not None else None,
+                ssl=tls.context if tls else None,
+                ssl_handshake_timeout=self._limits.header if tls else None,
             )
         except OSError as error:  # of a handshake: a socket that is open already cannot fail
             accepted.close()
             self._refusals.add(Refusal.TLS, client.peer, str(error) or type(error).__name__)
+            return None
+        if tls and not tls.admits(transport.get_extra_info("peercert") or {}):
+            transport.abort()
+            self._refusals.add(Refusal.TLS, client.peer, "the certificate's names are not allowed")
             return None
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Coroutine, Mapping
@@ -18,6 +17,7 @@ from exporter.web.listen import open_listeners
 from exporter.web.messages import Request, Response, plain
 from exporter.web.refusals import Refusals
 from exporter.web.server import Server, no_tls
+from exporter.web.tls import Tls
 
 PATIENCE_SECONDS = 30.0
 
@@ -60,7 +60,7 @@ class ServedSite:
         self,
         handler: Handler = hello,
         limits: Limits = Limits(),  # noqa: B008 -- frozen
-        tls: Callable[[], Optional[ssl.SSLContext]] = no_tls,
+        tls: Callable[[], Optional[Tls]] = no_tls,
         host: str = "127.0.0.1",
     ) -> None:
         self.refusals = Refusals(time.monotonic)
@@ -116,7 +116,7 @@ class ServedSite:
             return read_all(client)
 
     async def _start(
-        self, handler: Handler, limits: Limits, tls: Callable[[], Optional[ssl.SSLContext]]
+        self, handler: Handler, limits: Limits, tls: Callable[[], Optional[Tls]]
     ) -> Server:
         server = Server(handler, self.refusals, limits, tls)
         server.start(self._listeners)
