@@ -39,6 +39,18 @@ ANNOTATIONS = {
     "runbook_url_zh",
     "dashboard_url",
 }
+ADDRESSES = '{{ with query "alert:opengauss_addresses:info" }}'
+DOCS, DASHBOARDS = (
+    f'{ADDRESSES}{{{{ . | first | label "{word}" }}}}{{{{ end }}}}'
+    for word in ("docs", "dashboards")
+)
+PAGES = {
+    "ports.rules.yml": "opengauss-port-conflicts",
+    "history.rules.yml": "opengauss-port-conflicts",
+    "risks.rules.yml": "opengauss-port-conflicts",
+    "cluster.rules.yml": "opengauss-cluster",
+    "watching.rules.yml": "opengauss-exporter",
+}
 HEADINGS = {
     "docs": ["Meaning", "Impact", "Diagnosis", "Mitigation", "How to be sure", "How it ends"],
     "docs/zh": ["含义", "影响", "诊断", "处理", "如何确认", "如何结束"],
@@ -93,11 +105,31 @@ def test_an_alert_has_a_runbook(rule: Rule, language: str) -> None:
     """The runbook's address leads to a heading of the alert's name with all its parts."""
     page = f"{language}/runbooks/{rule.file.name.split('.')[0]}.md"
     key = "runbook_url_zh" if language.endswith("zh") else "runbook_url"
-    assert rule.annotations[key].endswith(f"/{page}#{rule.name.lower()}")
+    address = page.replace("docs", DOCS, 1)
+    assert rule.annotations[key] == f"{address}#{rule.name.lower()}"
     text = (ROOT / page).read_text(encoding="utf-8")
     section = re.search(rf"^## {rule.name}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     assert section, f"{page} has no heading {rule.name}"
     assert re.findall(r"^### (.+)$", section[1], re.MULTILINE) == HEADINGS[language]
+
+
+@pytest.mark.parametrize("rule", ALERT_RULES, ids=by_name)
+def test_an_alert_leads_to_its_dashboard(rule: Rule) -> None:
+    """The link opens the dashboard of the subject, with the values of the alert's own labels."""
+    address, _, variables = rule.annotations["dashboard_url"].partition("?")
+    assert address == f"{DASHBOARDS}/d/{PAGES[rule.file.name]}"
+    told = {"cluster": "cluster", "node": "node_name", "endpoint": "endpoint"}
+    grouped = grouping_labels_in(rule.expr) | {"cluster"}
+    for variable in variables.split("&"):
+        name = re.sub(r"^var-(\w+)=.*", r"\1", variable)
+        assert variable == f"var-{name}={{{{ urlquery $labels.{told[name]} }}}}"
+        assert told[name] in grouped
+
+
+def test_addresses_stand_in_one_place() -> None:
+    """Whoever serves pages and dashboards elsewhere changes one file."""
+    with_one = [path.name for path in RULE_FILES if "://" in path.read_text(encoding="utf-8")]
+    assert with_one == ["addresses.rules.yml"]
 
 
 @pytest.mark.parametrize("language", HEADINGS)

@@ -95,17 +95,20 @@ def grouping_labels_in(text: str) -> set[str]:
 def recorded_labels() -> dict[str, set[str]]:
     """Map each recorded metric to its labels.
 
-    They are those of the outermost aggregation, or of the recorded metric that it begins with;
-    topk chooses rows and leaves them their labels.
+    They are those that the rule sets itself, those of the outermost aggregation, or those of the
+    recorded metric that it begins with; topk chooses rows and leaves them their labels.
     """
     known: dict[str, set[str]] = {}
     for rule in rules():
         if not rule.is_alert:
             first = _NAME.match(rule.expr.strip())
             found = _GROUPING.search(_TOPK.sub("", rule.expr))
-            assert first or found, f"{rule.name} says by (...) so that its labels are known"
+            own = rule.body.get("labels", {})
+            assert isinstance(own, dict)
+            assert first or found or own, f"{rule.name} says by (...) so that its labels are known"
+            known[rule.name] = set(own)
             if first:
-                known[rule.name] = known[first[0]]
+                known[rule.name] |= known[first[0]]
             elif found:
-                known[rule.name] = {word for word in re.split(r"[\s,]+", found[1]) if word}
+                known[rule.name] |= {word for word in re.split(r"[\s,]+", found[1]) if word}
     return known
