@@ -6,19 +6,15 @@ program it plays all of them and prints a table: scenario, what was expected, wh
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 import tempfile
-import threading
 import time
-import urllib.parse
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import OK
 from pathlib import Path
 
 from tests.lab import expectations
@@ -26,68 +22,49 @@ from tests.lab.cluster import Lab
 from tests.lab.fleet import Fleet
 from tests.lab.runner import Runner
 from tests.lab.scenario import Expectation, Phase, Scenario, load_all
-from tests.support.monitoring import Monitoring, Pace, Target
-from tests.support.programs import http_get
+from tests.lab.stage import Page, Stage
+from tests.support.monitoring import Monitoring, Pace
 
 SEEN_SECONDS = 60.0  # for a page or an answer to be as expected
 ALERT_SECONDS = 180.0  # for alerts: the longest `for` is 1 m, and a busy machine is slow
 QUIET_SECONDS = 22.0  # longer than the `for` of every cause: what would fire has fired
 SYMPTOM_SECONDS = 75.0  # longer than that of every symptom, and than keep_firing_for
+PAGE_SECONDS = 40.0  # from a conflict to its page, as an operator would have it configured
 SIDE_BY_SIDE = 6
-PACE = Pace("2s", "2s", "5s", "2s")  # a page waits as shipped, so that nodes come together
-_TOLD = {"active": "true", "inhibited": "false", "silenced": "false"}
+# A page waits as shipped, so that nodes come together; what changes is told at once.
+QUICK = Pace("2s", "2s", "5s", "2s")
+AS_ADVISED = Pace("5s", "5s", "5s", "2s")
+SCRAPE_SECONDS = 5.0  # of AS_ADVISED
 
 
 @dataclass
 class Outcome:
-    """What became of one scenario: `problems` by phase, and what nobody has made yet."""
+    """What became of one scenario: `problems` by phase, and what nobody has made yet.
+
+    `paged` is the longest time that can have gone by from the conflict to its page, in seconds.
+    """
 
     scenario: Scenario
     problems: dict[str, list[str]] = field(default_factory=dict)
     pending: set[str] = field(default_factory=set)
+    pages: Sequence[Page] = ()
+    paged: float | None = None
 
     @property
     def told(self) -> list[str]:
         """All problems as lines."""
         return [f"{phase}: {text}" for phase, found in self.problems.items() for text in found]
 
-
-class Stage:
-    """What all scenarios share: the monitoring, and the list of what is scraped."""
-
-    def __init__(self, monitoring: Monitoring) -> None:
-        self._monitoring = monitoring
-        self._targets: dict[str, Sequence[Target]] = {}
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def watching(self, scenario: Scenario, fleet: Fleet) -> Iterator[None]:
-        """Let a cluster's exporters be scraped; those in namespaces are out of reach."""
-        if scenario.where == "any":
-            self._set(scenario.name, fleet.targets(scenario.name))
-        try:
-            yield
-        finally:
-            self._set(scenario.name, ())
-
-    def alerts(self, cluster: str) -> list[Mapping[str, str]]:
-        """Return the labels of a cluster's alerts that people are told of: not the inhibited."""
-        wanted = urllib.parse.urlencode({"filter": f'cluster="{cluster}"', **_TOLD})
-        url = f"{self._monitoring.alertmanager.url}/api/v2/alerts?{wanted}"
-        status, body = http_get(url)
-        if status != OK:
-            raise RuntimeError(f"{url}: {status} {body.decode()}")
-        return [alert["labels"] for alert in json.loads(body)]
-
-    def arrived(self, cluster: str) -> set[str]:
-        """Return the names of a cluster's alerts that the webhook has received."""
-        received = self._monitoring.webhook.received()
-        return {name for n in received if n.cluster == cluster for name in n.names()}
-
-    def _set(self, cluster: str, targets: Sequence[Target]) -> None:
-        with self._lock:
-            self._targets[cluster] = targets
-            self._monitoring.set_targets([t for some in self._targets.values() for t in some])
+    def look_back(self, stage: Stage) -> None:
+        """Add what only the whole run tells: which causes fired ever, and how often it paged."""
+        name = self.scenario.name
+        self.pages = stage.pages(name)
+        since = stage.conflict_since(name)
+        if self.pages and since is not None:
+            self.paged = self.pages[0].at - since + SCRAPE_SECONDS
+        found = expectations.cause_problems(self.scenario, stage.fired(name))
+        found += expectations.page_problems(self.scenario, [page.alerts for page in self.pages])
+        self.problems["whole run"] = found
 
 
 @dataclass(frozen=True)
@@ -111,11 +88,22 @@ class Play:
         if phase.expect.alerts is None:
             return found
         found += _until_none(lambda: self._alerts(phase.expect), ALERT_SECONDS)
-        deadline = time.monotonic() + self.quiet
+        deadline = time.monotonic() + self._quiet()
         while not found and time.monotonic() < deadline:
             time.sleep(0.5)
             found = self._alerts(phase.expect)
         return found or _until_none(lambda: self._pages(phase.expect), SEEN_SECONDS)
+
+    def beside(self, other: Future[Outcome]) -> list[str]:
+        """Stay until that scenario has ended; return why that proved nothing, if so."""
+        paged = other.result().pages
+        names = {alert["alertname"] for page in paged for alert in page.alerts}
+        met = [n for n in names if self.stage.together(self.scenario.name, n, self.scenario.beside)]
+        return [] if met else [f"was not on stage while {self.scenario.beside} paged"]
+
+    def _quiet(self) -> float:
+        whole = self.quiet >= SYMPTOM_SECONDS
+        return max(self.quiet, self.scenario.quiet) if whole else self.quiet
 
     def _pages(self, expect: Expectation) -> list[str]:
         return expectations.problems(expect, self.runner, self.fleet)
@@ -129,7 +117,9 @@ class Play:
         return found + [f"has not arrived: {name}" for name in sorted(absent)]
 
 
-def play(scenario: Scenario, stage: Stage, quiet: float) -> Outcome:
+def play(
+    scenario: Scenario, stage: Stage, quiet: float, other: Future[Outcome] | None = None
+) -> Outcome:
     """Play one scenario; what ended it too early is a problem like others."""
     outcome = Outcome(scenario, pending=expectations.not_there_yet(scenario))
     where = "loopback" if scenario.where == "any" else scenario.where
@@ -140,10 +130,13 @@ def play(scenario: Scenario, stage: Stage, quiet: float) -> Outcome:
             lab.start()
             lab.await_query(1, "cluster_state   : Normal", 60)
         fleet = Fleet(lab, outside=scenario.outside)
-        with fleet, stage.watching(scenario, fleet):
+        with fleet, stage.watching(scenario.name, fleet):
             on_stage = Play(scenario, Runner(lab), fleet, stage, quiet)
             for phase in scenario.phases:
                 outcome.problems[phase.name] = on_stage.phase(phase)
+            if other is not None:
+                outcome.problems["beside"] = on_stage.beside(other)
+            outcome.look_back(stage)
     except Exception as error:  # noqa: BLE001  # whatever it was belongs into the table
         outcome.problems["ended"] = [f"{type(error).__name__}: {error}"]
     finally:
@@ -161,18 +154,34 @@ def _until_none(look: Callable[[], list[str]], seconds: float) -> list[str]:
 
 @contextmanager
 def playing(
-    scenarios: Sequence[Scenario], directory: Path, quiet: float
+    scenarios: Sequence[Scenario], directory: Path, quiet: float, pace: Pace = QUICK
 ) -> Iterator[dict[str, Future[Outcome]]]:
     """Play scenarios side by side below a directory; yields their outcomes to come."""
-    with Monitoring(directory, pace=PACE) as monitoring, ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+    with Monitoring(directory, pace=pace) as monitoring, ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         stage = Stage(monitoring)
-        yield {s.name: pool.submit(play, s, stage, quiet) for s in scenarios}
+        futures: dict[str, Future[Outcome]] = {}
+        for scenario in _in_order(scenarios):
+            other = futures.get(scenario.beside)
+            futures[scenario.name] = pool.submit(play, scenario, stage, quiet, other)
+        yield futures
 
 
-def to_play() -> list[Scenario]:
+def _in_order(scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """Put those first that must meet, what is waited for before who waits, then the longest."""
+    partners = {scenario.beside for scenario in scenarios}
+
+    def place(scenario: Scenario) -> tuple[bool, bool, float]:
+        alone = scenario.name not in partners and not scenario.beside
+        return alone, bool(scenario.beside), -scenario.quiet
+
+    return sorted(scenarios, key=place)
+
+
+def to_play(names: Sequence[str] = ()) -> list[Scenario]:
     """Return the scenarios that can be played; without root those in namespaces cannot."""
     root = os.geteuid() == 0
-    shown = [scenario for scenario in load_all().values() if scenario.not_shown is None]
+    known = load_all()
+    shown = [s for s in known.values() if s.not_shown is None and (not names or s.name in names)]
     return [scenario for scenario in shown if root or scenario.where == "any"]
 
 
@@ -181,7 +190,11 @@ def row(outcome: Outcome) -> str:
     seen = "as expected" if not outcome.told else "\n    ".join(("NOT AS EXPECTED", *outcome.told))
     wanted = "; ".join(_wanted(phase) for phase in outcome.scenario.phases)
     pending = f" (not made yet: {', '.join(sorted(outcome.pending))})" if outcome.pending else ""
-    return f"{outcome.scenario.name}\n  expected: {wanted}{pending}\n  seen: {seen}\n"
+    paged = f"\n  pages: {len(outcome.pages)}" if outcome.pages else ""
+    if outcome.paged is not None:
+        paged += f", the first at most {outcome.paged:.0f} s behind the conflict"
+    name = outcome.scenario.name
+    return f"{name}\n  expected: {wanted}{pending}\n  seen: {seen}{paged}\n"
 
 
 def _wanted(phase: Phase) -> str:
@@ -196,26 +209,35 @@ def _wanted(phase: Phase) -> str:
     return f"{phase.name} → {', '.join(conflicts + alerts) or 'nothing'}"
 
 
-def main() -> int:
-    """Play all, print the table; 1 when anything was not as expected."""
-    directory = Path(tempfile.mkdtemp(prefix="ogcm-e2e-"))
+def _play_all(scenarios: Sequence[Scenario], directory: Path) -> int:
+    """Play and print; return how many were not as expected, or paged late."""
     wrong = 0
+    with playing(scenarios, directory, SYMPTOM_SECONDS, AS_ADVISED) as futures:
+        for future in as_completed(futures.values()):
+            outcome = future.result()
+            if outcome.paged is not None and outcome.paged > PAGE_SECONDS:
+                outcome.problems["late"] = [f"paged {outcome.paged:.0f} s behind the conflict"]
+            sys.stdout.write(row(outcome))
+            sys.stdout.flush()
+            wrong += bool(outcome.told)
+    return wrong
+
+
+def main(names: Sequence[str]) -> int:
+    """Play those named, all without any; print the table; 1 when one was not as expected."""
+    scenarios = to_play(names)
+    directory = Path(tempfile.mkdtemp(prefix="ogcm-e2e-"))
     try:
-        scenarios = to_play()
-        with playing(scenarios, directory / "monitoring", SYMPTOM_SECONDS) as futures:
-            for future in futures.values():
-                sys.stdout.write(row(future.result()))
-                sys.stdout.flush()
-                wrong += bool(future.result().told)
-        for scenario in load_all().values():
-            reason = "needs root" if scenario.not_shown is None else scenario.not_shown
-            if scenario not in scenarios:
-                sys.stdout.write(f"{scenario.name}\n  not shown: {reason}\n")
+        wrong = _play_all(scenarios, directory / "monitoring")
     finally:
         shutil.rmtree(directory)
+    for scenario in [] if names else load_all().values():
+        reason = "needs root" if scenario.not_shown is None else scenario.not_shown
+        if scenario not in scenarios:
+            sys.stdout.write(f"{scenario.name}\n  not shown: {reason}\n")
     sys.stdout.write(f"{len(scenarios)} scenarios, {wrong} not as expected\n")
     return 1 if wrong else os.EX_OK
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

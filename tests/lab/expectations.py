@@ -6,6 +6,8 @@
 - `holders`: `node`, `endpoint`, `relation`, and `who`, the label of an occupier or a program's name
 - `metrics`: `node`, `name`, `labels`, `value` of one series
 - `alerts`: label sets of the alerts that fire; there are no others
+Over the whole run no other cause may have fired, be it for an instant, and whoever is paged is
+paged once for each phase that has something new.
 A metric or an alert that nobody has made yet is not looked for but told: see `not_there_yet`.
 """
 
@@ -21,7 +23,11 @@ from exporter.metrics import CATALOGUE
 from tests.lab.fleet import Fleet, Sample
 from tests.lab.runner import Runner
 from tests.lab.scenario import Expectation, Scenario
-from tests.support.rules import RULE_FILES
+from tests.lab.stage import PAGED_ABOUT
+from tests.support.rules import RULE_FILES, Rule, rules
+
+CAUSE_FILES = ("ports.rules.yml", "history.rules.yml", "risks.rules.yml")
+_OF_ALL = "AllNodes"
 
 
 def alert_names(*, prompt: bool = False) -> set[str]:
@@ -145,3 +151,41 @@ def alert_problems(
 
 def _fits(wanted: Mapping[str, Any], seen: Mapping[str, str]) -> bool:
     return {key: str(value) for key, value in wanted.items()}.items() <= seen.items()
+
+
+def cause_names() -> set[str]:
+    """Return the names of the alerts that name a cause, by the files in which they stand."""
+    return {rule.name for rule in rules() if rule.is_alert and rule.file.name in CAUSE_FILES}
+
+
+def cause_problems(scenario: Scenario, fired: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the causes that fired at any time and that no phase expects.
+
+    An alert about all nodes holds back those of the nodes, which fire all the same.
+    """
+    wanted = [dict(alert) for phase in scenario.phases for alert in phase.expect.alerts or ()]
+    names = [alert["alertname"] for alert in wanted if alert["alertname"].endswith(_OF_ALL)]
+    wanted += [{"alertname": name.removesuffix(_OF_ALL)} for name in names]
+    causes = [alert for alert in fired if alert["alertname"] in cause_names()]
+    extra = [alert for alert in causes if not any(_fits(each, alert) for each in wanted)]
+    return [f"fired: {dict(alert)}" for alert in extra]
+
+
+def page_problems(scenario: Scenario, pages: Sequence[Sequence[Mapping[str, str]]]) -> list[str]:
+    """Return what is wrong with how often it paged: once for each phase with something new."""
+    critical = {rule.name for rule in rules() if rule.is_alert and _is_critical(rule)}
+    known: list[Mapping[str, Any]] = []
+    due = 0
+    for phase in scenario.phases:
+        alerts = [a for a in phase.expect.alerts or () if a["alertname"] in critical]
+        due += any(alert not in known for alert in alerts)
+        known += alerts
+    if len(pages) == due:
+        return []
+    told = [[{word: a.get(word) for word in PAGED_ABOUT} for a in alerts] for alerts in pages]
+    return [f"{len(pages)} pages, not {due}: {told}"]
+
+
+def _is_critical(rule: Rule) -> bool:
+    labels = rule.body["labels"]
+    return isinstance(labels, dict) and labels["severity"] == "critical"

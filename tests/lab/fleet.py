@@ -16,6 +16,7 @@ from typing import IO, final
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.lab.cluster import Lab, await_
+from tests.lab.door import Door
 from tests.lab.places import Loopback
 from tests.support.monitoring import Target
 
@@ -41,6 +42,7 @@ class Fleet:
         self._outside = outside
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._files: list[IO[bytes]] = []
+        self._doors: dict[int, Door] = {}
 
     def __enter__(self) -> Fleet:
         try:
@@ -81,6 +83,8 @@ class Fleet:
 
     def stop(self) -> None:
         """End them all."""
+        while self._doors:
+            self._doors.popitem()[1].close()
         for process in self._processes.values():
             process.terminate()
         for process in self._processes.values():
@@ -90,16 +94,26 @@ class Fleet:
         self._processes.clear()
 
     def address(self, node_id: int) -> str:
-        """Return the address that Prometheus scrapes."""
+        """Return the address of a node's exporter in the network in which it runs."""
         event = self._event(node_id, "listening")
         assert event is not None, self.log(node_id)
         host = self._listen_address(node_id).rpartition(":")[0]
         return f"{host}:{event['port']}"
 
+    def scraped_address(self, node_id: int) -> str:
+        """Return the address at which the host's Prometheus reaches it."""
+        if self._outside or isinstance(self._lab.place, Loopback):
+            return self.address(node_id)
+        if node_id not in self._doors:
+            place = self._lab.place
+            self._doors[node_id] = Door(lambda: place.inside(node_id), self.address(node_id))
+        return self._doors[node_id].address
+
     def targets(self, cluster: str) -> list[Target]:
         """Return what Prometheus scrapes, as `targets` would name it."""
         nodes = self._lab.plan.nodes
-        return [Target(self.address(node.node_id), {"cluster": cluster}) for node in nodes]
+        labels = {"cluster": cluster}
+        return [Target(self.scraped_address(node.node_id), labels) for node in nodes]
 
     def page(self, node_id: int) -> list[Sample]:
         """Scrape one node."""

@@ -43,7 +43,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Phase:
-    """Steps, and what they lead to; `holds_for` seconds it must stay so."""
+    """Steps, and what they lead to."""
 
     name: str
     steps: Sequence[Step]
@@ -64,6 +64,8 @@ class Scenario:
     where: str = "any"  # any | namespaces: needs a network that can be cut
     core: bool = False
     outside: bool = False  # the exporters run outside the nodes' network namespaces
+    beside: str = ""  # stays on stage until that other scenario has ended
+    quiet: float = 0.0  # seconds that nothing else must happen, where more than for the others
     recording: str | None = None
     recorded_besides: Sequence[str] = ()  # patterns of records in which a run may differ from it
     not_shown: str | None = None

@@ -28,6 +28,11 @@ PROGRAMS = ("cm_agent", "cm_server", "om_monitor", "cm_ctl")
 CORE = ("cm_port_listener", "cm_port_dual_stack", "db_port_listener", "dn_stopped_by_operator")
 RECORDED = {name: s for name, s in load_all().items() if s.recording is not None}
 CHOSEN = sorted(RECORDED) if os.environ.get("E2E") == "all" else CORE
+ELSEWHERE = {
+    "a2_env_and_users_2node": "test_environments.py",
+    "f_log_rotation_2node": "test_rotation.py",
+    "g_resources_ss_dms_dss_3node": "test_resources.py",
+}
 RECORDED_ELECTION_SECONDS = 3.0  # so that clients meet a cm_server that does not answer yet
 
 Shapes = dict[tuple[int, str], set[str]]
@@ -160,6 +165,14 @@ def test_scenarios_that_differ_stay_different(played: dict[str, Future[Played]])
         assert first.shapes != second.shapes, (one, other)
         theirs = shapes_of_recording(RECORDED[one]), shapes_of_recording(RECORDED[other])
         assert theirs[0] != theirs[1], (one, other)
+
+
+def test_no_recording_is_left_out() -> None:
+    """Each recording is that of a scenario, or a test file of its own compares it."""
+    played = {scenario.recording for scenario in RECORDED.values()}
+    assert {path.name for path in SAMPLES.iterdir() if path.is_dir()} == played | set(ELSEWHERE)
+    for recording, file in ELSEWHERE.items():
+        assert recording in Path(__file__).with_name(file).read_text(encoding="utf-8")
 
 
 def test_at_most_ten_rules_stand_between_run_and_recording() -> None:

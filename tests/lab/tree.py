@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from tests.lab.standins.plan import RELEASE, LabPlan, NodePlan
 from tests.support.static_config_writer import write_static_config
 
 _CREATED = 1795348701
+_PAST_SECONDS = 600
 
 
 def write_tree(plan: LabPlan, node: NodePlan, python: Path, user: str) -> None:
@@ -38,6 +40,21 @@ def write_tree(plan: LabPlan, node: NodePlan, python: Path, user: str) -> None:
     (node.bin / "cluster_static_config").chmod(0o750)
     _write(node.env_file, _env_file(plan, node, user), 0o600)
     write_configuration(plan, node)
+    _write_past(node)
+
+
+def _write_past(node: NodePlan) -> None:
+    """Let cm_agent's log begin ten minutes ago, with a record that every recording of it has.
+
+    Who made a marker is known only when the log of the two minutes before it was seen.
+    """
+    began = time.localtime(time.time() - _PAST_SECONDS)
+    name = time.strftime("cm_agent-%Y-%m-%d_%H%M%S-current.log", began)
+    path = node.log_dir("cm_agent") / name
+    for directory in (path.parent.parent, path.parent):
+        directory.mkdir(mode=0o700, exist_ok=True)
+    record = time.strftime("%Y-%m-%d %H:%M:%S.000 tid=1  LOG: RHB mes init success!\n", began)
+    _write(path, record, 0o600)
 
 
 def write_configuration(plan: LabPlan, node: NodePlan) -> None:

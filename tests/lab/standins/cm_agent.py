@@ -128,7 +128,7 @@ class CmAgent:
             text = "nic related with cmserver not up."
             self.say("WARNING", text, SAS)
             self.say("LOG", _CANNOT_START_CMS, SAS)
-        elif not self._taken((self.node.cm_port, self.node.cm_port + 1), SAS):
+        elif not self._taken("cm_server", SAS):
             self._start("CM_SERVER START", "cm_server", "cm_server", [])
 
     def _kill_stopped(self) -> None:
@@ -150,7 +150,7 @@ class CmAgent:
         if self._running("gaussdb", node.data, SAS):
             return
         damaged = node.fault("disk_damaged") is not None
-        taken = self._taken((node.db_port, node.db_port + 1), SAS)
+        taken = self._taken("gaussdb", SAS)
         flags = f"dn_manual_stop={manual:d}, g_dnDiskDamage={damaged:d}, g_nicDown=0"
         flags += f", port_conflict={taken:d}, g_dnBuild=0, g_ltranDown=0"
         text = f"datanodeId={node.dn_id}, {flags}, g_dnStartCounts={self._starts}."
@@ -208,14 +208,15 @@ class CmAgent:
         text = f"g_cmDoForce :0,g_cmShutdownMode:1, g_cmShutdownLevel:{level}"
         self.say("LOG", text, SAS)
 
+    def _is_up(self, program: str, *, fresh: bool) -> bool:
+        if program == "gaussdb":
+            return bool(procs.datanodes(self.node, fresh=fresh))
+        return bool(procs.find(self.node, program, fresh=fresh))
+
     def _running(self, program: str, path: Path, thread: str) -> bool:
         """Look twice, as the two records tell: a dying process loses its name before its ports."""
         for fresh in (False, True):
-            if program == "gaussdb":
-                found = procs.datanodes(self.node, fresh=fresh)
-            else:
-                found = procs.find(self.node, program, fresh=fresh)
-            if found:
+            if self._is_up(program, fresh=fresh):
                 return True
             time.sleep(0.0 if fresh else 0.05)
         text = f"process ({program}) is not running, path is {path}, haveFound is 0"
@@ -223,11 +224,16 @@ class CmAgent:
         self.say("LOG", text, thread)
         return False
 
-    def _taken(self, wanted: tuple[int, ...], thread: str) -> bool:
-        """Look at ports as cm_agent does: a listener in /proc/net/tcp, whatever its address."""
-        for port in wanted:
+    def _taken(self, program: str, thread: str) -> bool:
+        """Look at ports as cm_agent does: a listener in /proc/net/tcp, whatever its address.
+
+        The real one's look is over before what it started a second ago can bind; a stand-in on a
+        busy machine takes long, so the program may have come up meanwhile.
+        """
+        first = self.node.cm_port if program == "cm_server" else self.node.db_port
+        for port in (first, first + 1):
             row = ports.listener_row(port)
-            if row is not None:
+            if row is not None and not self._is_up(program, fresh=True):
                 text = f"port:{port} already in use. /proc/net/tcp:\n{ports.TITLE}\n{row}"
                 self.say("WARNING", text, thread)
                 self._ask_lsof(port, thread)
@@ -252,16 +258,15 @@ class CmAgent:
     def _look_at_datanode(self) -> tuple[str, str, str]:
         """Return role, state and reason of the datanode, as they go to cm_server."""
         node = self.node
-        if procs.datanodes(node, fresh=False):
+        if self._running("gaussdb", node.data, ""):
             return _running_state(node)
-        self._running("gaussdb", node.data, "")
         if not (node.data / "postmaster.pid").exists():
             text = f"[get_connection: 1559]: fail to read pid file ({node.data}/postmaster.pid)."
             self.say("ERROR", text)
         self.say("ERROR", f"failed to connect to datanode:{node.data}")
         self.say("ERROR", "DatanodeStatusCheck failed, ret=-1")
         self.say("LOG", f"set {node.dn_id} on offline.")
-        taken = self._taken((node.db_port, node.db_port + 1), "")
+        taken = self._taken("gaussdb", "")
         if self._manually_stopped():
             return "Down", "Manually stopped", "Unknown"
         if node.fault("disk_damaged") is not None:

@@ -90,10 +90,10 @@ class Gaussdb:
         try:
             self._check_lock()
             self._listen()
-            (self._node.data / ROLE_FILE).write_text("Pending", encoding="ascii")
             self._write_pid_file()
             self._start_dms()
             self._fail_if_told()
+            (self._node.data / ROLE_FILE).write_text("Pending", encoding="ascii")
         except _FatalError as fatal:
             self._say("FATAL", str(fatal))
             for name in (ROLE_FILE, "postmaster.pid"):
