@@ -7,9 +7,11 @@ rules wait (``for``) before they fire, a diagnosis cannot. A test holds both tog
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from exporter.diagnosis import history, ports, risks
+from exporter.diagnosis import history, ports, risks, symptoms
 from exporter.diagnosis.cluster import Cluster, clusters_of
+from exporter.diagnosis.inhibition import explained_by
 from exporter.diagnosis.limits import open_questions
 from exporter.diagnosis.node import Node, node_of
 from exporter.model.diagnosis import (
@@ -46,7 +48,7 @@ def diagnose(pages: Sequence[Page], silent: Sequence[Silent], now: float) -> Dia
         now,
         _verdict(findings, nodes, silent),
         tuple(_looked(node, now) for node in nodes),
-        tuple(sorted(findings, key=_order)),
+        tuple(_explained(sorted(findings, key=_order))),
         tuple(open_questions(clusters, silent, findings)),
     )
 
@@ -55,6 +57,12 @@ def _findings(cluster: Cluster, now: float) -> Iterator[Finding]:
     yield from ports.findings(cluster)
     yield from history.findings(cluster, now)
     yield from risks.findings(cluster)
+    yield from symptoms.findings(cluster, now)
+
+
+def _explained(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Name in each finding the surest one from which it follows."""
+    return (replace(each, explained_by=explained_by(each, findings)) for each in findings)
 
 
 def _once(nodes: Iterable[Node]) -> list[Node]:

@@ -189,4 +189,46 @@ PHRASES: Mapping[str, str] = {
     " on all nodes, cannot be told from here: opengauss-cm-exporter diagnose --all-nodes",
     "open_moment": "This was one look. A port that is taken for a moment during a start is no"
     " fault; the alerts wait 15 s. Look again to see whether it stays.",
+    # what CM says of the cluster
+    "summary OpenGaussClusterUnavailable": "The cluster has no working primary, so the database"
+    " cannot be used.",
+    "summary OpenGaussCMQueryFailing": "No node gets an answer from a primary cm_server.",
+    "summary OpenGaussClusterDegraded": "The cluster works, but an instance or a resource of it"
+    " does not.",
+    "summary OpenGaussCMServerDown": "A cm_server does not answer any node.",
+    "summary OpenGaussDatanodeDown": "A datanode is down, or its cm_agent is not heard of.",
+    "summary OpenGaussStartFailed": "A start of the cluster has failed, and the cluster is not"
+    " normal since.",
+    "summary OpenGaussNodeViewsDisagree": "The nodes of a cluster see it in different states.",
+    "conflict_known": " Ports are in conflict, see their alerts.",
+    "no_conflict_known": " No port conflict is known.",
+    "unavailable": "{place}: cluster_state is Unavailable in the view of {count} node(s).",
+    "query_failing": "{place}: cm_ctl query finds no primary cm_server, or no answer in time, on"
+    " each of the {count} node(s) that report and are not stopped. Whether the database works"
+    " cannot be told; CM will not fail over.",
+    "degraded": "{place}: cluster_state is Degraded in the view of {count} node(s).",
+    "server_down": "{place}: cm_server (instance {instance_id}) is Down in every view that counts.",
+    "datanode_down": "{place}: datanode {instance_id} is Down in CM's view.",
+    "gave_up": "{place}: cm_ctl, run on this node, gave up its start at {time}.",
+    "views": "{place}:",
+    "sees": " {count} node(s) see {state};",
+    "sees_nothing": " {node} gets no answer ({outcome});",
+    "cut": " the network between the nodes may be cut.",
+    "do_query": "As the cluster user, on any node: cm_ctl query -Cvipd\n"
+    "Read the state of each instance and, on its node, the newest logs below $GAUSSLOG/cm and of"
+    " the database.",
+    "do_query_failing": "As the cluster user, on each node: cm_ctl query -Cvipd\n"
+    "For every cm_server that is Down, on its node: ps -ef, and the newest logs in"
+    " $GAUSSLOG/cm/cm_agent and $GAUSSLOG/cm/cm_server. With DCC a majority of the cm_servers must"
+    " run and reach each other.",
+    "do_server_down": "On {node}, as the cluster user: ps -ef, and the newest logs in"
+    " $GAUSSLOG/cm/cm_agent and $GAUSSLOG/cm/cm_server.\n"
+    "If the node does not answer at all, look at the host and at the network.",
+    "do_datanode_down": "As the cluster user: cm_ctl query -Cvipd, and read the state behind"
+    " Down.\n"
+    "Then on {node}: the newest cm_agent log in $GAUSSLOG/cm/cm_agent, DBstart.log in the data"
+    " directory, and the database's log.",
+    "do_disagree": "As the cluster user, on each node: cm_ctl query -Cvipd. Compare which"
+    " cm_server each node reaches.\n"
+    "Check the network between the nodes: a node that is cut off shows all others as Down.",
 }

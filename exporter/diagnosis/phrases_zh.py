@@ -153,4 +153,39 @@ PHRASES: Mapping[str, str] = {
     "所有节点都受影响：opengauss-cm-exporter diagnose --all-nodes",
     "open_moment": "以上是某一时刻的结果。启动过程中端口被短暂占用并非故障；告警会等待 15 秒。请"
     "再次查看是否仍然存在。",
+    "summary OpenGaussClusterUnavailable": "集群没有可用的主节点，数据库无法提供服务。",
+    "summary OpenGaussCMQueryFailing": "所有节点都无法从主 cm_server 得到查询结果。",
+    "summary OpenGaussClusterDegraded": "集群可用，但有实例或资源不正常。",
+    "summary OpenGaussCMServerDown": "有 cm_server 不响应任何节点。",
+    "summary OpenGaussDatanodeDown": "有数据库实例停止，或其 cm_agent 失去联系。",
+    "summary OpenGaussStartFailed": "集群启动失败，此后集群一直没有恢复正常。",
+    "summary OpenGaussNodeViewsDisagree": "各节点看到的集群状态不一致。",
+    "conflict_known": "存在端口冲突，请查看其告警。",
+    "no_conflict_known": "没有已知的端口冲突。",
+    "unavailable": "{place}：在 {count} 个节点的查询结果中 cluster_state 为 Unavailable。",
+    "query_failing": "{place}：在全部 {count} 个有上报且未停止的节点上，cm_ctl query 都找不到主"
+    " cm_server，或没有及时得到结果。数据库是否可用无法判断；CM 不会进行主备切换。",
+    "degraded": "{place}：在 {count} 个节点的查询结果中 cluster_state 为 Degraded。",
+    "server_down": "{place}：在所有有效的查询结果中，cm_server（实例 {instance_id}）均为 Down。",
+    "datanode_down": "{place}：在 CM 的查询结果中，数据库实例 {instance_id} 为 Down。",
+    "gave_up": "{place}：在该节点上执行的 cm_ctl 于 {time} 放弃启动。",
+    "views": "{place}：",
+    "sees": "{count} 个节点看到 {state}；",
+    "sees_nothing": "{node} 得不到查询结果（{outcome}）；",
+    "cut": "节点之间的网络可能中断。",
+    "do_query": "在任一节点上以集群用户执行：cm_ctl query -Cvipd\n"
+    "查看每个实例的状态，并在其所在节点上查看 $GAUSSLOG/cm 下和数据库的最新日志。",
+    "do_query_failing": "在每个节点上以集群用户执行：cm_ctl query -Cvipd\n"
+    "对每个状态为 Down 的 cm_server，在其节点上执行 ps -ef，并查看 $GAUSSLOG/cm/cm_agent 和"
+    " $GAUSSLOG/cm/cm_server 下的最新日志。使用 DCC 时，多数 cm_server 必须正在运行并且能够互相连"
+    "接。",
+    "do_server_down": "在 {node} 上以集群用户执行 ps -ef，并查看 $GAUSSLOG/cm/cm_agent 和"
+    " $GAUSSLOG/cm/cm_server 下的最新日志。\n"
+    "如果该节点没有任何响应，请检查主机和网络。",
+    "do_datanode_down": "以集群用户执行 cm_ctl query -Cvipd，查看 Down 后面的状态。\n"
+    "然后在 {node} 上查看 $GAUSSLOG/cm/cm_agent 下最新的 cm_agent 日志、数据目录中的 DBstart.log "
+    "和数据库日志。",
+    "do_disagree": "在每个节点上以集群用户执行 cm_ctl query -Cvipd，比较各节点能连接到哪些"
+    " cm_server。\n"
+    "检查节点之间的网络：被隔离的节点会把其他节点都显示为 Down。",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 
 class Sample(NamedTuple):
@@ -91,6 +91,7 @@ class Finding:
     """What an alert of the shipped rules says, from the facts of one moment.
 
     What does not belong to the alert is empty: a finding about all nodes has no ``node_name``.
+    ``explained_by`` is the alert from which this one follows, empty for a finding of its own.
     """
 
     alert: str
@@ -105,6 +106,7 @@ class Finding:
     instance_id: str = ""
     port: str = ""
     evidence: tuple[Evidence, ...] = ()
+    explained_by: str = ""
 
 
 class Verdict(str, enum.Enum):
@@ -134,7 +136,3 @@ class Diagnosis:
     looked: tuple[Looked, ...] = ()
     findings: tuple[Finding, ...] = ()
     open: tuple[Text, ...] = ()
-
-    def of(self, alert: str) -> Optional[Finding]:
-        """Return the first finding of an alert's name."""
-        return next((each for each in self.findings if each.alert == alert), None)

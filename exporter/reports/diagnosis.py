@@ -43,6 +43,7 @@ _WORDS: Mapping[object, Text] = {
     "age": Text("{:.0f} s ago", "{:.0f} 秒前"),
     "next": Text("What to do", "处理"),
     "evidence": Text("Evidence", "证据"),
+    "following": Text("What follows from it", "由此引起的"),
     "open": Text("What this look leaves open", "仍无法判断的内容"),
     "socket": Text("socket", "套接字"),
     "log": Text("log", "日志"),
@@ -64,7 +65,7 @@ def as_json(diagnosis: Diagnosis, language: str) -> str:
 
 
 def _finding(finding: Finding, language: str) -> dict[str, Any]:
-    names = ("alert", "cluster", "node_name", "endpoint", "instance_id", "port")
+    names = ("alert", "cluster", "node_name", "endpoint", "instance_id", "port", "explained_by")
     texts = ("summary", "description", "action")
     return {
         **{name: getattr(finding, name) for name in names},
@@ -81,8 +82,13 @@ def _finding(finding: Finding, language: str) -> dict[str, Any]:
 def as_text(diagnosis: Diagnosis, language: str) -> str:
     """Give the diagnosis in words; what does not print is escaped, so that no name can lie."""
     sections = [_head(diagnosis, language)]
-    for number, finding in enumerate(diagnosis.findings, 1):
-        sections.append(_section(number, finding, language))
+    own = (finding for finding in diagnosis.findings if not finding.explained_by)
+    sections += [_section(number, finding, language) for number, finding in enumerate(own, 1)]
+    following = [finding for finding in diagnosis.findings if finding.explained_by]
+    if following:
+        heading = getattr(_WORDS["following"], language)
+        lines = (_line(finding, language) for finding in following)
+        sections.append([f"{heading}:", *_list(lines)])
     if diagnosis.open:
         heading = getattr(_WORDS["open"], language)
         texts = (getattr(text, language) for text in diagnosis.open)
@@ -118,6 +124,12 @@ def _section(number: int, finding: Finding, language: str) -> list[str]:
         f"   {getattr(_WORDS['evidence'], language)}:",
         *(f"   {line}" for line in _list(evidence)),
     ]
+
+
+def _line(finding: Finding, language: str) -> str:
+    about = " ".join(filter(None, (finding.node_name, finding.endpoint)))
+    name = f"{finding.alert} {about}".rstrip()
+    return f"{name} ({finding.explained_by}): {getattr(finding.summary, language)}"
 
 
 def _evidence(evidence: Evidence, language: str) -> str:

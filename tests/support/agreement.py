@@ -1,11 +1,13 @@
 """What Prometheus makes of pages with the shipped rules, held against what a diagnosis says.
 
 The comparison is promtool's: it evaluates the rules over series made of the pages, writes the
-annotations, and fails for any alert that is missing, too many, or says something else.
+annotations, and fails for any alert that is missing, too many, or says something else. Files for
+it are written as JSON, which is YAML, in a tenth of the time.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +39,13 @@ JUDGED = (
     "OpenGaussPortEphemeralRisk",
     "OpenGaussPortDuplicate",
     "OpenGaussAddressMissing",
+    "OpenGaussClusterUnavailable",
+    "OpenGaussCMQueryFailing",
+    "OpenGaussClusterDegraded",
+    "OpenGaussCMServerDown",
+    "OpenGaussDatanodeDown",
+    "OpenGaussStartFailed",
+    "OpenGaussNodeViewsDisagree",
 )
 _LINKS = ("runbook_url", "runbook_url_zh", "dashboard_url")
 _LABELS = ("cluster", "node_name", "endpoint", "instance_id", "port")
@@ -57,10 +66,10 @@ def disagreement(worlds: Iterable[World], directory: Path) -> str:
     document = {
         "rule_files": [str(_of_one_moment(path, directory)) for path in RULE_FILES],
         "group_eval_order": list(dict.fromkeys(rule.group for rule in rules())),
-        "evaluation_interval": "50m",
+        "evaluation_interval": f"{NOW:.0f}s",
         "tests": [_case(world) for world in worlds],
     }
-    file.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    file.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
     words = ["promtool", "test", "rules", str(file)]
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
@@ -78,7 +87,7 @@ def _of_one_moment(path: Path, directory: Path) -> Path:
             for link in _LINKS:
                 rule.get("annotations", {}).pop(link, None)
     copy = directory / path.name
-    copy.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    copy.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
     return copy
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from random import Random
 
 from exporter.model.diagnosis import Page, Sample
@@ -27,27 +28,50 @@ _SIGNATURES = ("port_in_use", "cm_server_bind_failed", "install_port_occupied")
 _ORIGINS = ("none", "operator", "restart_limit", "unknown")
 
 
+@dataclass(frozen=True)
+class Mood:
+    """What the nodes of one cluster have in common.
+
+    ``trouble`` is how likely anything is wrong; ``everywhere`` are endpoints that are in conflict
+    on every node; ``state`` is how the nodes see the cluster, ``down`` what they see down.
+    """
+
+    cluster: str
+    nodes: int
+    trouble: float
+    everywhere: frozenset[str]
+    state: str
+    outcome: str
+    down: tuple[str, ...]
+
+
 def worlds(seed: int, number: int) -> Iterator[World]:
     """Make so many clusters; the same seed makes the same ones."""
     random = Random(seed)  # noqa: S311  # nothing secret is made
     for each in range(number):
-        cluster = random.choice(("", f"c{each}"))
         nodes, watched = random.choice(((1, 1), (2, 2), (2, 2), (3, 3), (3, 2)))
-        trouble = random.choice((0.05, 0.2, 0.9))
-        pages = [_page(random, cluster, node, nodes, trouble) for node in range(1, watched + 1)]
-        yield World(f"seed {seed} cluster {each}", cluster, pages)
+        mood = Mood(
+            random.choice(("", f"c{each}")),
+            nodes,
+            random.choice((0.05, 0.2, 0.9)),
+            random.choice((frozenset(), frozenset({"cm_server", "datanode_ha"}))),
+            random.choice(("Normal", "Degraded", "Unavailable", "Unavailable")),
+            random.choice(("ok", "ok", "no_primary")),
+            tuple(str(node) for node in range(1, nodes + 1) if random.random() < 0.3),
+        )
+        pages = [_page(random, mood, node) for node in range(1, watched + 1)]
+        yield World(f"seed {seed} cluster {each}", mood.cluster, pages)
 
 
-def _page(random: Random, cluster: str, node: int, nodes: int, trouble: float) -> Page:
+def _page(random: Random, mood: Mood, node: int) -> Page:
     info = {"node_id": str(node), "node_name": f"node{node}"}
-    samples = [
-        Sample("opengauss_node_info", {**info, "cluster_name": cluster, "cluster_id": "abc"}, 1)
-    ]
-    samples += _members(nodes)
-    samples += _node(random, trouble)
+    of_cluster = {"cluster_name": mood.cluster, "cluster_id": "abc"}
+    samples = [Sample("opengauss_node_info", {**info, **of_cluster}, 1), *_members(mood.nodes)]
+    samples += _node(random, mood.trouble)
+    samples += _view(random, mood)
     for endpoint, (instance_id, port) in PORTS.items():
         key = {"endpoint": endpoint, "instance_id": instance_id, "port": port}
-        samples += _endpoint(random, key, trouble)
+        samples += _endpoint(random, key, mood)
     return Page.of(f"node{node}:19836", NOW, samples)
 
 
@@ -62,11 +86,11 @@ def _members(nodes: int) -> Iterator[Sample]:
 def _node(random: Random, trouble: float) -> Iterator[Sample]:
     """Make the facts about a whole node: markers, who made them, what runs."""
     for marker in ("cluster_manual_start", "cluster_manual_pause"):
-        present = float(random.random() < trouble / 4)
+        present = float(random.random() < trouble / 8)
         labels = {"marker": marker, "instance_id": ""}
         yield Sample("opengauss_marker_present", labels, present)
     for instance_id in ("", "6001", "20001"):
-        chosen = random.choice(_ORIGINS) if random.random() < trouble else "none"
+        chosen = random.choice(_ORIGINS) if random.random() < trouble / 2 else "none"
         for origin in _ORIGINS:
             labels = {"instance_id": instance_id, "origin": origin}
             yield Sample("opengauss_stop_origin", labels, float(origin == chosen))
@@ -79,8 +103,30 @@ def _node(random: Random, trouble: float) -> Iterator[Sample]:
         yield Sample("opengauss_process_running", labels, float(random.random() > trouble))
 
 
-def _endpoint(random: Random, key: dict[str, str], trouble: float) -> Iterator[Sample]:
+def _view(random: Random, mood: Mood) -> Iterator[Sample]:
+    """Make what the node's query said: how it ended, and the states of what it listed."""
+    same = random.random() > mood.trouble / 3
+    outcome = mood.outcome if same else random.choice(("ok", "timeout", "wrong_user"))
+    state = mood.state if same else random.choice(("Normal", "Degraded"))
+    yield Sample("opengauss_cm_query_outcome", {"outcome": outcome}, 1)
+    yield Sample("opengauss_cm_cluster_state", {"state": state}, 1)
+    for node in (str(each) for each in range(1, mood.nodes + 1)):
+        here = {"node_id": node, "node_name": f"node{node}"}
+        server = "Down" if node in mood.down and same else "Standby"
+        role = "Down" if node in mood.down else "Standby"
+        server_labels = {**here, "instance_id": "1", "state": server}
+        yield Sample("opengauss_cm_server_state", server_labels, 1)
+        role_labels = {**here, "instance_id": "6001", "role": role}
+        yield Sample("opengauss_cm_datanode_role", role_labels, 1)
+    failed = {"signature": "start_failed", "source": "cm_ctl"}
+    time = random.choice((5000.5, 4100.0)) if random.random() < mood.trouble else 0
+    yield Sample("opengauss_log_signature_last_match_timestamp_seconds", failed, time)
+
+
+def _endpoint(random: Random, key: dict[str, str], mood: Mood) -> Iterator[Sample]:
+    trouble = mood.trouble
     state = random.choice(("conflict", "blocked")) if random.random() < trouble else ""
+    state = "conflict" if key["endpoint"] in mood.everywhere else state
     listening = float(state != "conflict" and random.random() > trouble)
     yield Sample("opengauss_port_listening", key, listening)
     wanted = random.choice(list(Reason)) if state else None
