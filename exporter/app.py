@@ -26,7 +26,6 @@ from exporter.collectors.ports import PortsCollector
 from exporter.collectors.self_metrics import ProcessCollectors, SelfCollector
 from exporter.config import Config
 from exporter.daemon import Daemon
-from exporter.diagnosis import diagnose as judge
 from exporter.errors import ListenError
 from exporter.flags import Values
 from exporter.inspection import no_bind_failure
@@ -43,7 +42,7 @@ from exporter.web.exposition import Format, render
 from exporter.web.listen import open_listeners
 from exporter.web.refusals import Refusals
 from exporter.web.site import Site, SiteSettings
-from exporter.wiring_diagnosis import own_page, tell
+from exporter.wiring_diagnosis import diagnose_command
 from exporter.wiring_installation import InstallationParts, InstallationWiring
 from exporter.wiring_logs import LogParts, LogSurroundings, log_parts
 from exporter.wiring_ports import BindFailureAge, PortParts, Remembered, Watched, port_parts
@@ -245,9 +244,12 @@ def diagnose(options: Options, config: Config, values: Values) -> int:
     level = "error" if options.log_level == Options().log_level else options.log_level
     logsetup.configure(level, options.log_format, sys.stderr)  # the report says what is missing
     runtime = make_runtime(keeps_state=False)
-    families = look(build(options, config, runtime), DIAGNOSE_BUDGET_SECONDS)
-    page = own_page(families, runtime.clock.wall())
-    return tell(judge([page], [], runtime.clock.wall()), values, sys.stdout.buffer)
+
+    def look_once() -> tuple[Metric, ...]:
+        return look(build(options, config, runtime), DIAGNOSE_BUDGET_SECONDS)
+
+    wall = runtime.clock.wall
+    return diagnose_command(look_once, wall, options, config, values, sys.stdout.buffer)
 
 
 def once(options: Options, config: Config) -> int:

@@ -1,24 +1,111 @@
-"""The diagnosis' part of the composition root: the command, and what it makes its pages from."""
+"""The diagnosis' part of the composition root: from pages to the command's report."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import BinaryIO
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from typing import BinaryIO, Callable, Optional, Union
+from urllib.parse import urlsplit
 
 from prometheus_client.core import Metric
 
-from exporter.flags import Flag, Values, one_of
-from exporter.model.diagnosis import Diagnosis, Page, Sample, Verdict
+from exporter.config import Config
+from exporter.diagnosis import diagnose
+from exporter.errors import ParseError, SourceError, UsageError
+from exporter.flags import Flag, Values, absolute_path, one_of
+from exporter.metrics import CATALOGUE
+from exporter.metrics.base import Kind
+from exporter.metrics.ports import PORT_LISTENING
+from exporter.model.diagnosis import Diagnosis, Page, Sample, Silent, Verdict
+from exporter.model.ports import Endpoint
+from exporter.model.static_config import StaticNode
+from exporter.options import Options
 from exporter.output import write_out
+from exporter.parsers.exposition import PREFIX, Shape, parse_page
 from exporter.reports import diagnosis as report
+from exporter.reports.targets import address_of
+from exporter.sources.peers import TIMEOUT_SECONDS, PeerAccess, Peers, PeerUrl
+from exporter.wiring_installation import EXPORTER_PORT_FLAG, exporter_port, look_for_installation
+
+STATUS = {Verdict.NONE: os.EX_OK, Verdict.CONFLICT: 1, Verdict.CANNOT_TELL: 2}
+"""The command's exit status."""
+_GRACE_SECONDS = 1.0
+_PORTS = {"http": 80, "https": 443}
+PAGE_SHAPES = {
+    metric.name: Shape(
+        frozenset(metric.labels), {name: frozenset(some) for name, some in metric.values.items()}
+    )
+    for metric in CATALOGUE
+    if metric.name.startswith(PREFIX) and metric.kind is Kind.GAUGE
+}
+"""What is taken from other nodes' pages, and how it must look."""
+
+
+def peer_url(text: str) -> PeerUrl:
+    """Read the address of an exporter; raises ValueError."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}") from None
+    if "@" in parts.netloc:
+        raise ValueError("a password has no place here; see --node.username, --node.password-file")
+    if not port or not parts.hostname or parts.query or not text.isprintable() or " " in text:
+        raise ValueError(f"{text!r} is not http[s]://HOST:PORT[/PATH]")
+    return PeerUrl(parts.scheme, parts.hostname, port, parts.path or "/metrics")
+
 
 DIAGNOSE_FLAGS = (
     Flag("format", "text or json.", "FORMAT", one_of("text", "json"), "text"),
     Flag("lang", "en or zh.", "LANGUAGE", one_of(*report.LANGUAGES), report.LANGUAGES[0]),
+    Flag(
+        "node",
+        "Judge this exporter's page, too: http[s]://HOST:PORT[/PATH]; may be given several times.",
+        "URL",
+        peer_url,
+        repeat=True,
+    ),
+    Flag("all-nodes", "Judge all nodes of the static config together.", switch=True),
+    EXPORTER_PORT_FLAG,
+    Flag("node.scheme", "How --all-nodes asks: http or https.", "SCHEME", one_of(*_PORTS), "http"),
+    Flag("node.ca-file", "Who signs the exporters' certificates.", "FILE", absolute_path),
+    Flag("node.cert-file", "The certificate to show to the exporters.", "FILE", absolute_path),
+    Flag("node.key-file", "Its key, where it is not in the same file.", "FILE", absolute_path),
+    Flag("node.username", "The user for the exporters' basic auth.", "NAME"),
+    Flag("node.password-file", "Where the user's password stands.", "FILE", absolute_path),
 )
-STATUS = {Verdict.NONE: os.EX_OK, Verdict.CONFLICT: 1, Verdict.CANNOT_TELL: 2}
-"""The command's exit status."""
+
+
+@dataclass(frozen=True)
+class _Others:
+    """The nodes to ask, those that cannot be asked, and the answers to come."""
+
+    urls: tuple[PeerUrl, ...]
+    silent: tuple[Silent, ...]
+    answers: Sequence[Future[Union[str, SourceError]]]
+
+
+def diagnose_command(
+    look: Callable[[], tuple[Metric, ...]],
+    wall: Callable[[], float],
+    options: Options,
+    config: Config,
+    values: Values,
+    stream: BinaryIO,
+) -> int:
+    """Look once at this node and at the others that the flags name; returns the exit status.
+
+    ``wall`` is the clock in seconds since the epoch.
+    """
+    others = _ask(options, config, values)
+    own = own_page(look(), wall())
+    wait(others.answers, timeout=TIMEOUT_SECONDS + _GRACE_SECONDS)
+    pages, silent = _answers(others, wall())
+    if any(own.all(PORT_LISTENING.name)) or not (pages or silent):
+        pages.insert(0, own)
+    return _tell(diagnose(pages, silent, wall()), values, stream)
 
 
 def own_page(families: Iterable[Metric], taken_at: float) -> Page:
@@ -27,8 +114,61 @@ def own_page(families: Iterable[Metric], taken_at: float) -> Page:
     return Page.of("", taken_at, samples)
 
 
-def tell(diagnosis: Diagnosis, values: Values, stream: BinaryIO) -> int:
-    """Write the report as the flags ask for it; returns the exit status."""
+def _ask(options: Options, config: Config, values: Values) -> _Others:
+    urls: list[PeerUrl] = list(values["node"] or ())
+    silent: list[Silent] = []
+    if not urls and not values["all-nodes"]:
+        return _Others((), (), ())
+    found, endpoints = look_for_installation(options, config)
+    if values["all-nodes"]:
+        port = exporter_port(options, values)
+        if found.static is None:
+            silent.append(Silent("--all-nodes", "no cluster_static_config"))
+        for node in found.static.nodes if found.static else ():
+            if node.node_id != found.node_id:
+                url = _url_of(node, port, options, values)
+                urls += [url] if url else []
+                silent += [] if url else [Silent(node.name, "no address")]
+    _refuse_endpoints(urls, endpoints)
+    peers = Peers(_access(values))
+    return _Others(tuple(urls), tuple(silent), peers.ask(urls))
+
+
+def _url_of(node: StaticNode, port: int, options: Options, values: Values) -> Optional[PeerUrl]:
+    address = address_of(node)
+    if address is None:
+        return None
+    return PeerUrl(values["node.scheme"], address.strip("[]"), port, options.telemetry_path)
+
+
+def _refuse_endpoints(urls: Iterable[PeerUrl], endpoints: Iterable[Endpoint]) -> None:
+    """Refuse to connect to a port of the cluster itself: this program only watches."""
+    taken = {endpoint.port: endpoint.endpoint for endpoint in endpoints}
+    for url in urls:
+        if url.port in taken:
+            raise UsageError(f"{url}: {url.port} is the port of {taken[url.port]}, no exporter's")
+
+
+def _access(values: Values) -> PeerAccess:
+    names = ("ca-file", "cert-file", "key-file", "username", "password-file")
+    return PeerAccess(**{name.replace("-", "_"): values[f"node.{name}"] for name in names})
+
+
+def _answers(others: _Others, now: float) -> tuple[list[Page], list[Silent]]:
+    """Take the answers that are there, and say of each other node why it has none."""
+    pages, silent = [], list(others.silent)
+    for url, answer in zip(others.urls, others.answers):
+        got = answer.result() if answer.done() else SourceError("no answer in time")
+        try:
+            if isinstance(got, SourceError):
+                raise got
+            pages.append(Page.of(str(url), now, parse_page(got, PAGE_SHAPES)))
+        except (SourceError, ParseError) as error:
+            silent.append(Silent(str(url), str(error)))
+    return pages, silent
+
+
+def _tell(diagnosis: Diagnosis, values: Values, stream: BinaryIO) -> int:
     write = report.as_json if values["format"] == "json" else report.as_text
     write_out(write(diagnosis, values["lang"]).encode("utf-8", "replace"), stream)
     return STATUS[diagnosis.verdict]

@@ -121,6 +121,9 @@ def _port(text: str) -> int:
     return int(text)
 
 
+EXPORTER_PORT_FLAG = Flag(
+    "exporter-port", "The exporters' port; without it this one's own.", "PORT", _port
+)
 DISCOVER_FLAGS = (Flag("format", "text or json.", "FORMAT", one_of("text", "json"), "text"),)
 TARGETS_FLAGS = (
     Flag(
@@ -131,19 +134,30 @@ TARGETS_FLAGS = (
         "file_sd",
     ),
     Flag("cluster", "The cluster's name; without it GS_CLUSTER_NAME.", "NAME"),
-    Flag("exporter-port", "The exporters' port; without it this one's own.", "PORT", _port),
+    EXPORTER_PORT_FLAG,
 )
 
 
-def _look(options: Options, config: Config) -> Installation:
+def look_for_installation(
+    options: Options, config: Config
+) -> tuple[Installation, tuple[Endpoint, ...]]:
+    """Look once for the installation and the endpoints of this node."""
     reader, _ = _reader(options, config, platform.node(), Runner(), Remembered())
-    return reader.refresh()
+    found = reader.refresh()
+    return found, _derive(config)(found)
+
+
+def exporter_port(options: Options, values: Values) -> int:
+    """Return the port at which the cluster's exporters answer; raises UsageError."""
+    port: int = values["exporter-port"] or min(options.listen_ports, default=0)
+    if not port:
+        raise UsageError("the exporters' port is the kernel's choice; give --exporter-port")
+    return port
 
 
 def discover(options: Options, config: Config, values: Values) -> int:
     """Write what was found of the installation; 1 when something that must be there was not."""
-    found = _look(options, config)
-    endpoints = _derive(config)(found)
+    found, endpoints = look_for_installation(options, config)
     as_json = values["format"] == "json"
     write = discover_report.as_json if as_json else discover_report.as_text
     write_out(write(found, endpoints).encode("utf-8", "replace"), sys.stdout.buffer)
@@ -152,10 +166,8 @@ def discover(options: Options, config: Config, values: Values) -> int:
 
 def targets(options: Options, config: Config, values: Values) -> int:
     """Write the scrape targets of all nodes; 1 without a static config to take them from."""
-    port = values["exporter-port"] or min(options.listen_ports, default=0)
-    if not port:
-        raise UsageError("the exporters' port is the kernel's choice; give --exporter-port")
-    found = _look(options, config)
+    port = exporter_port(options, values)
+    found, _ = look_for_installation(options, config)
     if found.static is None:
         told = "\n".join(finding.detail for finding in found.problems)
         sys.stderr.write(f"no cluster_static_config could be read\n{told}\n")

@@ -15,11 +15,11 @@ JOB = "opengauss-cm"
 
 def targets(static: StaticConfig, port: int) -> tuple[str, ...]:
     """List ``address:port`` of every node; nodes without any address are left out."""
-    addresses = (_address(node) for node in static.nodes)
+    addresses = (address_of(node) for node in static.nodes)
     return tuple(f"{address}:{port}" for address in addresses if address)
 
 
-def _address(node: StaticNode) -> Optional[str]:
+def address_of(node: StaticNode) -> Optional[str]:
     """Choose the address by which the nodes know each other: backIp, else any that there is."""
     server = node.cm_server.addresses if node.cm_server else ()
     agent = node.cm_agent.addresses

@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from exporter.diagnosis import diagnose
-from tests.support.agreement import JUDGED, NOW, disagreement
+from tests.support.agreement import JUDGED, NOW, WATCHED_ONLY, disagreement
 from tests.support.rules import rules
 from tests.support.worlds import worlds
 
-WATCHED_ONLY = "watching.rules.yml"
-"""Its alerts are about exporters that Prometheus watches for a while; a diagnosis names the same
-in what it leaves open."""
 SEED = 20261123
 NUMBER = 16
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.lab import expectations
+from tests.lab import diagnosing, expectations
 from tests.lab.cluster import Lab
 from tests.lab.fleet import Fleet
 from tests.lab.runner import Runner
@@ -84,6 +84,10 @@ class Play:
         """Do a phase's steps; return what is not as expected behind it."""
         for step in phase.steps:
             self.runner.do(step)
+        return self._seen(phase) + _until_none(lambda: self._diagnosed(phase), SEEN_SECONDS)
+
+    def _seen(self, phase: Phase) -> list[str]:
+        """Wait for the pages and the alerts that are expected, and see that they stay."""
         found = _until_none(lambda: self._pages(phase.expect), SEEN_SECONDS)
         if phase.expect.alerts is None:
             return found
@@ -104,6 +108,14 @@ class Play:
     def _quiet(self) -> float:
         whole = self.quiet >= SYMPTOM_SECONDS
         return max(self.quiet, self.scenario.quiet) if whole else self.quiet
+
+    def _diagnosed(self, phase: Phase) -> list[str]:
+        """Hold what `diagnose` says of the same moment against the alerts that are expected."""
+        pages, found = diagnosing.look(phase.expect, self.runner, self.fleet)
+        if not found:
+            root = self.runner.lab.plan.root
+            diagnosing.record(self.scenario.name, phase.name, pages, root)
+        return [f"diagnose: {problem}" for problem in found]
 
     def _pages(self, expect: Expectation) -> list[str]:
         return expectations.problems(expect, self.runner, self.fleet)

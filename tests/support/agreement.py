@@ -47,6 +47,9 @@ JUDGED = (
     "OpenGaussStartFailed",
     "OpenGaussNodeViewsDisagree",
 )
+WATCHED_ONLY = "watching.rules.yml"
+"""Its alerts are about exporters that Prometheus watches for a while; a diagnosis names the same
+in what it leaves open."""
 _LINKS = ("runbook_url", "runbook_url_zh", "dashboard_url")
 _LABELS = ("cluster", "node_name", "endpoint", "instance_id", "port")
 
