@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv tools lint types unit test run chaos fuzz bench docs golden clean demo e2e dashboards
+.PHONY: help venv tools lint types unit test run chaos fuzz bench docs golden clean demo e2e dashboards packages lock
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,13 @@ e2e: venv tools ## every scenario in a real Prometheus and Alertmanager, and eve
 
 bench: venv tools ## the numbers, side by side with lsof, ss and psutil
 	$(BIN)/python -m tests.bench
+
+packages: venv ## build wheel, sdist, .deb and .rpm into dist/; install, run and remove them and the image
+	$(BIN)/python -m packages.build
+	$(BIN)/python -m pytest packages
+
+lock: venv ## choose the dependencies of packages and image anew, for each Python
+	./scripts/lock
 
 docs: venv ## write the generated documents anew
 	$(BIN)/python scripts/generate_docs.py

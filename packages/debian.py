@@ -1,0 +1,73 @@
+"""A plain Debian with Python, made once: a root to install into, and a base for the image."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+from packages.layout import NAME
+from tests.support.programs import find_program
+
+RELEASE = "bookworm"
+_INCLUDED = "python3,python3-pip,python3-venv,ca-certificates"
+_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+def base(directory: Path) -> Path:
+    """Return a tar archive of a minimal Debian with Python, made now where there is none."""
+    archive = directory / f"{RELEASE}.tar"
+    if not archive.exists():
+        root = directory / RELEASE
+        shutil.rmtree(root, ignore_errors=True)
+        command = [find_program("debootstrap", package="debootstrap"), "--variant=minbase"]
+        subprocess.run([*command, f"--include={_INCLUDED}", RELEASE, str(root)], check=True)
+        # what this host trusts when it downloads, its container must trust, too
+        shutil.copyfile(_CERTIFICATES, root / _CERTIFICATES.relative_to("/"))
+        with tarfile.open(archive.with_suffix(".part"), "w") as packed:
+            packed.add(root, ".", filter=_leave_devices)
+        shutil.rmtree(root)
+        archive.with_suffix(".part").rename(archive)
+    return archive
+
+
+def _leave_devices(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if member.isdev() else member
+
+
+class Root:
+    """An unpacked Debian to run commands in."""
+
+    def __init__(self, directory: Path, archive: Path) -> None:
+        self.directory = directory
+        subprocess.run(["tar", "-C", str(directory), "-xf", str(archive)], check=True)
+        (directory / "dev/null").touch()
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command there with /proc and /dev of this host, gone again with the command."""
+        inside = (
+            'mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev"'
+            ' && root="$1" && shift && exec chroot "$root" "$@"'
+        )
+        command = ["unshare", "--mount", "--pid", "--fork", "sh", "-c", inside, "sh"]
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+        return subprocess.run(
+            [*command, str(self.directory), *words],
+            check=False,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=300,
+        )
+
+    def files(self) -> set[str]:
+        """List everything that is there, except the package manager's own books."""
+        own_books = ("var/lib/dpkg", "var/log", "var/cache", "proc", "dev", "tmp")
+        found = (str(path.relative_to(self.directory)) for path in self.directory.rglob("*"))
+        return {each for each in found if not each.startswith(own_books)}
+
+
+def image_name(tag: str) -> str:
+    """Name the image as it is called here."""
+    return f"localhost/{NAME}:{tag}"
