@@ -42,7 +42,7 @@ from exporter.web.exposition import Format, render
 from exporter.web.listen import open_listeners
 from exporter.web.refusals import Refusals
 from exporter.web.site import Site, SiteSettings
-from exporter.wiring_diagnosis import diagnose_command
+from exporter.wiring_diagnosis import DiagnosisPage, diagnose_command
 from exporter.wiring_installation import InstallationParts, InstallationWiring
 from exporter.wiring_logs import LogParts, LogSurroundings, log_parts
 from exporter.wiring_ports import BindFailureAge, PortParts, Remembered, Watched, port_parts
@@ -217,7 +217,8 @@ def serve(options: Options, config: Config) -> int:
     async def live() -> None:
         daemon = Daemon(reloader)
         reload = daemon.reload if options.enable_lifecycle else None
-        settings = SiteSettings(options.telemetry_path, options.max_requests, reload)
+        pages = {"/diagnosis": DiagnosisPage(daemon.registry, runtime.clock.wall)}
+        settings = SiteSettings(options.telemetry_path, options.max_requests, reload, pages)
         site = Site(daemon.registry, settings, runtime.refusals)
         await daemon.run(make_server(site, web, runtime.refusals), listeners)
 

@@ -69,6 +69,7 @@ class Guard:
 
     ``duration`` is that of the last finished run in seconds, ``last_success`` the end of the last
     one that succeeded since the epoch; both are 0 before the first. ``last_finish`` is monotonic.
+    ``latest`` is the outcome of the last finished run, None before the first.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Guard:
         self.duration = 0.0
         self.last_success = 0.0
         self.last_finish: Optional[float] = None
+        self.latest: Optional[Outcome] = None
         self._collector = collector
         self._declared = declared
         self._clock = clock
@@ -137,6 +139,7 @@ class Guard:
         self.duration = self.last_finish - started
         if outcome.error is None:
             self.last_success = self._clock.wall()
+        self.latest = outcome
         run.done.set_result(outcome)
 
     def _collect(self) -> Outcome:

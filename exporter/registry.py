@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from prometheus_client.core import Metric
 
@@ -17,7 +17,7 @@ from exporter.metrics.exporter import (
     COLLECTOR_SUCCESS,
 )
 
-__all__ = ["Clock", "Collector", "Registry", "Scrape"]
+__all__ = ["Clock", "Collector", "Latest", "Registry", "Scrape"]
 
 
 class Scrape:
@@ -70,6 +70,16 @@ class Scrape:
         )
 
 
+class Latest(NamedTuple):
+    """What the last finished runs gave; ``taken_at`` is when the oldest of it was, since the epoch.
+
+    0 before anything succeeded.
+    """
+
+    families: tuple[Metric, ...]
+    taken_at: float
+
+
 class Registry:
     """The collectors in the order of their page, each behind its guard.
 
@@ -100,6 +110,16 @@ class Registry:
         scrape = self.begin(budget)
         wait(scrape.pending, timeout=scrape.remaining)
         return scrape.families()
+
+    def latest(self) -> Latest:
+        """Return what is known from the last finished runs; starts none."""
+        good = [(g, g.latest.families) for g in self._guards if g.latest and not g.latest.error]
+        succeeded = {guard.name for guard, _ in good}
+        success = COLLECTOR_SUCCESS.family(
+            ((guard.name,), float(guard.name in succeeded)) for guard in self._guards
+        )
+        families = tuple(family for _, some in good for family in some)
+        return Latest((*families, success), min((g.last_success for g, _ in good), default=0.0))
 
     @property
     def not_ready(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import BinaryIO, Callable, Optional, Union
 from urllib.parse import urlsplit
 
@@ -24,14 +25,17 @@ from exporter.model.static_config import StaticNode
 from exporter.options import Options
 from exporter.output import write_out
 from exporter.parsers.exposition import PREFIX, Shape, parse_page
+from exporter.registry import Registry
 from exporter.reports import diagnosis as report
 from exporter.reports.targets import address_of
 from exporter.sources.peers import TIMEOUT_SECONDS, PeerAccess, Peers, PeerUrl
+from exporter.web.messages import Request, Response, plain
 from exporter.wiring_installation import EXPORTER_PORT_FLAG, exporter_port, look_for_installation
 
 STATUS = {Verdict.NONE: os.EX_OK, Verdict.CONFLICT: 1, Verdict.CANNOT_TELL: 2}
 """The command's exit status."""
 _GRACE_SECONDS = 1.0
+JSON = "application/json"
 _PORTS = {"http": 80, "https": 443}
 PAGE_SHAPES = {
     metric.name: Shape(
@@ -52,7 +56,8 @@ def peer_url(text: str) -> PeerUrl:
         raise ValueError(f"{text!r}: {error}") from None
     if "@" in parts.netloc:
         raise ValueError("a password has no place here; see --node.username, --node.password-file")
-    if not port or not parts.hostname or parts.query or not text.isprintable() or " " in text:
+    odd = parts.query or not text.isprintable() or " " in text
+    if parts.scheme not in _PORTS or not port or not parts.hostname or odd:
         raise ValueError(f"{text!r} is not http[s]://HOST:PORT[/PATH]")
     return PeerUrl(parts.scheme, parts.hostname, port, parts.path or "/metrics")
 
@@ -106,6 +111,34 @@ def diagnose_command(
     if any(own.all(PORT_LISTENING.name)) or not (pages or silent):
         pages.insert(0, own)
     return _tell(diagnose(pages, silent, wall()), values, stream)
+
+
+class DiagnosisPage:
+    """The page ``/diagnosis``: what the last finished runs of the collectors mean.
+
+    It runs nothing. JSON to who accepts only that, Chinese to who asks for it first. ``wall`` is
+    the clock in seconds since the epoch.
+    """
+
+    def __init__(self, registry: Callable[[], Registry], wall: Callable[[], float]) -> None:
+        self._registry = registry
+        self._wall = wall
+
+    async def __call__(self, request: Request) -> Response:
+        """Judge and write."""
+        latest = self._registry().latest()
+        if not latest.taken_at:
+            return plain(HTTPStatus.SERVICE_UNAVAILABLE, "no look at this node is finished yet")
+        page = own_page(latest.families, latest.taken_at)
+        diagnosis = diagnose([page], [], self._wall())
+        chinese = request.headers.get("accept-language", "").lower().startswith("zh")
+        language = "zh" if chinese else "en"
+        vary = (("Vary", "Accept, Accept-Language"),)
+        if request.headers.get("accept", "").startswith(JSON):
+            body = report.as_json(diagnosis, language)
+            return Response(HTTPStatus.OK, body.encode("utf-8", "replace"), JSON, vary)
+        body = report.as_text(diagnosis, language)
+        return Response(HTTPStatus.OK, body.encode("utf-8", "replace"), headers=vary)
 
 
 def own_page(families: Iterable[Metric], taken_at: float) -> Page:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from exporter.diagnosis import history, ports, risks, symptoms
 from exporter.diagnosis.cluster import Cluster, clusters_of
 from exporter.diagnosis.inhibition import explained_by
-from exporter.diagnosis.limits import open_questions
+from exporter.diagnosis.limits import is_stale, open_questions
 from exporter.diagnosis.node import Node, node_of
 from exporter.model.diagnosis import (
     Certainty,
@@ -46,10 +46,10 @@ def diagnose(pages: Sequence[Page], silent: Sequence[Silent], now: float) -> Dia
     silent = (*silent, *strange)
     return Diagnosis(
         now,
-        _verdict(findings, nodes, silent),
+        _verdict(findings, nodes, silent, now),
         tuple(_looked(node, now) for node in nodes),
         tuple(_explained(sorted(findings, key=_order))),
-        tuple(open_questions(clusters, silent, findings)),
+        tuple(open_questions(clusters, silent, findings, now)),
     )
 
 
@@ -92,13 +92,12 @@ def is_conflict(finding: Finding) -> bool:
 
 
 def _verdict(
-    findings: Iterable[Finding], nodes: Sequence[Node], silent: Sequence[Silent]
+    findings: Iterable[Finding], nodes: Sequence[Node], silent: Sequence[Silent], now: float
 ) -> Verdict:
     if any(is_conflict(finding) for finding in findings):
         return Verdict.CONFLICT
-    if silent or not nodes or any(not node.is_watched for node in nodes):
-        return Verdict.CANNOT_TELL
-    return Verdict.NONE
+    tell = [node.is_watched and not is_stale(node, now) for node in nodes]
+    return Verdict.NONE if tell and all(tell) and not silent else Verdict.CANNOT_TELL
 
 
 def _looked(node: Node, now: float) -> Looked:

@@ -9,14 +9,28 @@ from exporter.diagnosis.node import Node
 from exporter.diagnosis.words import phrase
 from exporter.model.diagnosis import Certainty, Finding, Silent, Text
 
+STALE_SECONDS = 60.0
+"""How old facts may be to say that there is no conflict: four scrapes at the usual interval."""
+
+
+def is_stale(node: Node, now: float) -> bool:
+    """Tell whether the node's facts say nothing of ``now``, in seconds since the epoch."""
+    return now - node.page.taken_at > STALE_SECONDS
+
 
 def open_questions(
-    clusters: Sequence[Cluster], silent: Sequence[Silent], findings: Sequence[Finding]
+    clusters: Sequence[Cluster],
+    silent: Sequence[Silent],
+    findings: Sequence[Finding],
+    now: float,
 ) -> Iterator[Text]:
     """List what cannot be told from these pages, each with how to go on."""
     for cluster in clusters:
         for node in cluster.nodes:
             yield from _of_node(node)
+            if is_stale(node, now):
+                age = f"{now - node.page.taken_at:.0f}"
+                yield phrase("open_stale", node=node.node_name, age=age)
     for origin, reason in silent:
         yield phrase("open_silent", origin=origin, reason=reason or "?")
     for cluster in clusters:

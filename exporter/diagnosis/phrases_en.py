@@ -231,4 +231,6 @@ PHRASES: Mapping[str, str] = {
     "do_disagree": "As the cluster user, on each node: cm_ctl query -Cvipd. Compare which"
     " cm_server each node reaches.\n"
     "Check the network between the nodes: a node that is cut off shows all others as Down.",
+    "open_stale": "{node}: these facts are {age} s old, so nobody scrapes this exporter. A fresh"
+    " look: opengauss-cm-exporter diagnose",
 }

@@ -188,4 +188,6 @@ PHRASES: Mapping[str, str] = {
     "do_disagree": "在每个节点上以集群用户执行 cm_ctl query -Cvipd，比较各节点能连接到哪些"
     " cm_server。\n"
     "检查节点之间的网络：被隔离的节点会把其他节点都显示为 Down。",
+    "open_stale": "{node}：这些信息是 {age} 秒前的，说明没有人采集该 exporter。重新查看："
+    "opengauss-cm-exporter diagnose",
 }
