@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from exporter.errors import ParseError
 from exporter.sources.logfile_host import LogHost
@@ -13,7 +13,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 LARGEST = 1 << 30  # bytes of text; more is cut, so that a bomb costs bounded time
 
 
-def decompress(host: LogHost, path: str) -> Iterator[bytes]:
+def decompress(host: LogHost, path: str) -> Generator[bytes, None, None]:
     """Give the text of a gzip file, block by block.
 
     Raises OSError, and ParseError for what is no gzip file or only the beginning of one.
