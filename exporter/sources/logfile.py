@@ -26,6 +26,8 @@ which decides about new files; here is the part of a single one):
   records later than the last look at the directory are counted. While both forms exist, only the
   plain one counts.
 - inode reused: the checksums differ, or what is known is too short to differ; it is a new file.
+  Less than 24 bytes tell no file from another: when a truncation leaves the end of a record that
+  is shorter, and nothing else is read of the file, that end counts again in a copy of it.
 - half record: what follows the last newline waits for its newline. In a file that was renamed or
   deleted, or of which a younger neighbour exists, it is a record when nothing more has come for
   2 s, in the latter case for 60 s. A record that goes on in the lines below waits 2 s for them.

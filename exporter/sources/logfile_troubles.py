@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import structlog
@@ -20,6 +21,7 @@ class _Failing:
     reason: LogErrorReason
     delay: float
     not_before: float
+    path: str
 
 
 class Troubles:
@@ -39,7 +41,7 @@ class Troubles:
         """Count a failure, and say it if it is new or for a new reason."""
         known = self._failing.get(key)
         delay = min(known.delay * 2, LONGEST_DELAY) if known else FIRST_DELAY
-        self._failing[key] = _Failing(trouble.reason, delay, now + delay)
+        self._failing[key] = _Failing(trouble.reason, delay, now + delay, trouble.path)
         self._activity[trouble.source].errors[trouble.reason] += 1
         if known is None or known.reason is not trouble.reason:
             self._log.warning(
@@ -56,14 +58,20 @@ class Troubles:
 
     def listed(self, troubles: Iterable[Trouble], now: float) -> None:
         """Take the troubles of a listing: all that fails there at the moment."""
-        current = {("listing", trouble.source, trouble.path): trouble for trouble in troubles}
+        current: dict[Hashable, Trouble] = {
+            ("listing", trouble.source, trouble.path): trouble for trouble in troubles
+        }
         for key, trouble in current.items():
             if self.may_try(key, now):
                 self.failed(key, trouble, now)
-        for key in [k for k in self._failing if isinstance(k, tuple) and k[0] == "listing"]:
-            if key not in current:
-                self.worked(key, str(key[2]))
+        for key in [k for k in self._failing if _is_of_listing(k) and k not in current]:
+            self.worked(key, self._failing[key].path)
 
-    def forget(self, key: Hashable) -> None:
-        """Let go of something that is no longer there."""
-        self._failing.pop(key, None)
+    def forget_others(self, keys: AbstractSet[Hashable]) -> None:
+        """Let go of files that are not among these; what a listing told is not touched."""
+        for key in [k for k in self._failing if k not in keys and not _is_of_listing(k)]:
+            del self._failing[key]
+
+
+def _is_of_listing(key: Hashable) -> bool:
+    return isinstance(key, tuple) and key[0] == "listing"

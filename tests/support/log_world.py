@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Optional
 
@@ -22,6 +22,7 @@ from exporter.model.logs import LogSnapshot, RecordPrefix, Signature
 from exporter.parsers.log_evidence import Reading
 from exporter.parsers.log_matcher import Found, LogMatcher
 from exporter.parsers.log_record import CM, epoch, stamp_of
+from exporter.sources.logfile import RECOGNISABLE
 from exporter.sources.logfile_follower import LogFollower
 from exporter.sources.logfile_host import LogHost
 from exporter.sources.logfile_listing import Pattern
@@ -100,6 +101,7 @@ class World:
         self.live = self.directory / "app-current.log"
         self.host = host or LogHost()
         self.monotonic = 100.0
+        self.clock = datetime.now(timezone.utc)
         self.numbers = itertools.count(1)
         self.names = itertools.count(1)
         self.files: list[Physical] = []
@@ -109,6 +111,7 @@ class World:
         self.written: list[int] = []
         self.lost: list[int] = []
         self.uncertain: list[int] = []
+        self.tails: list[int] = []
         self.copied = False
         self.service: Optional[LogService] = None
         self.follower: Optional[LogFollower] = None
@@ -121,7 +124,9 @@ class World:
     def _record(self, *, end: bytes = b"\n") -> tuple[int, bytes]:
         number = next(self.numbers)
         self.written.append(number)
-        now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        # No two have one time: no two files of a program begin within one millisecond.
+        self.clock = max(datetime.now(timezone.utc), self.clock + timedelta(milliseconds=1))
+        now = self.clock.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
         return number, f"{now} tid=7 main LOG: REC {number} END".encode() + end
 
     def _put(self, data: bytes) -> Physical:
@@ -190,6 +195,8 @@ class World:
             self.half_number = 0
         elif self.half_number:  # its time is gone: in an archive that is all that tells its age
             self.uncertain.append(self.half_number)
+            if len(self.half) < RECOGNISABLE:
+                self.tails.append(self.half_number)
 
     def copy(self) -> None:
         """Copy the live file to a rotated name: the first half of copytruncate."""
@@ -344,13 +351,14 @@ class World:
         """Tell which records were not counted as they must be, and how often they were.
 
         Each counts once, but those that are lost. A record without a newline is one only after
-        two quiet seconds: if its file vanishes, it may be counted or not.
+        two quiet seconds: if its file vanishes, it may be counted or not. What a truncation left
+        of a record may be too little to know its file by, and then counts again in a copy.
         """
-        unsure, lost = set(self.uncertain), set(self.lost)
+        unsure, lost, tails = set(self.uncertain), set(self.lost), set(self.tails)
         counted = self.ledger.counted
         return {
             number: counted[number]
             for number in self.written
             if counted[number] != (number not in lost)
-            and not (number in unsure and counted[number] in (0, 1))
+            and not (number in unsure and counted[number] <= 1 + (number in tails))
         }
