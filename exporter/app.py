@@ -51,6 +51,10 @@ from exporter.wiring_web import make_server, web_file
 
 ONCE_BUDGET_SECONDS = 60.0
 DIAGNOSE_BUDGET_SECONDS = 20.0
+# A scrape asks the host for much, and behind each answer waits until the thread that searches the
+# logs lets it have the interpreter. Beside logs that grow by 50 MB/s the p99 of /metrics was 216 ms
+# with Python's own 5 ms, and 70 ms with this.
+TURN_SECONDS = 0.0005
 
 
 class Service(Protocol):
@@ -195,6 +199,7 @@ def serve(options: Options, config: Config) -> int:
     78 when the cluster needs one of the own ports: then the exporter would be the conflict.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the loop handles it: it must not kill
+    sys.setswitchinterval(TURN_SECONDS)
     runtime = make_runtime()
     web = web_file(options, runtime.reloads, runtime.clock.monotonic)
     first = build(options, config, runtime)

@@ -3,44 +3,77 @@
 from __future__ import annotations
 
 import posixpath
+import zlib
 from collections.abc import Iterable
 from typing import Optional
 
-from exporter.sources.logfile import RECOGNISABLE, TAIL, LogFile
+from exporter.sources.logfile import HEAD, RECOGNISABLE, TAIL, LogFile
 
-_COMPARED = 4096  # bytes of the beginning
+_BEGIN = 256  # bytes that are compared first
+_COMPARED = 4096  # bytes of the beginning that are compared then
 
-
-def go_on(file: LogFile, gone: Iterable[LogFile]) -> Optional[LogFile]:
-    """Have a fresh file go on where one was read that is no longer there, or was replaced.
-
-    ``gone`` are such files. Gives the one whose place was taken. May raise OSError.
-    """
-    for other in gone:
-        candidate = file.size > 0 and other.unseen and _are_neighbours(file, other)
-        if candidate and file.has_content_of(other.position):
-            file.position.take_from(other.position)
-            file.fresh = False
-            return other
-    return None
+_Place = tuple[str, str]  # source and directory; only files of one place can be copies
 
 
-def set_aside(file: LogFile, known: Iterable[LogFile]) -> None:
-    """Set a fresh file aside that is a copy of one that is there; else it is an original.
+class Predecessors:
+    """Files that are no longer there, or were replaced, of which a fresh one may be a copy."""
 
-    What comes after a file that was renamed is new, however it begins. May raise OSError.
-    """
-    if not file.size:
-        return
-    file.fresh = False
-    for other in known:
-        if other is file or not _are_neighbours(file, other) or other.position.retired:
-            continue
-        there = other.is_open and other.listed and not other.unlinked
-        if there and _begins_like(file, other):
-            file.fingerprint()
-            file.position.copy_of = other.position.content
+    def __init__(self, gone: Iterable[LogFile]) -> None:
+        self._by_place: dict[_Place, list[LogFile]] = {}
+        for file in gone:
+            if file.unseen and not (file.position.copy_of or file.fresh):
+                self._by_place.setdefault(_place(file), []).append(file)
+
+    def go_on(self, file: LogFile) -> Optional[LogFile]:
+        """Have a fresh file go on where one was read of which it has the content.
+
+        Gives the one whose place was taken. May raise OSError.
+        """
+        known = self._by_place.get(_place(file), [])
+        head = file.pread(HEAD, 0) if known and file.size else b""
+        for other in known:
+            position = other.position
+            begins_alike = zlib.crc32(head[: position.head_length]) == position.head
+            if begins_alike and file.has_content_of(position):
+                file.position.take_from(position)
+                file.fresh = False
+                known.remove(other)
+                return other
+        return None
+
+
+class Originals:
+    """Files that are there, of which a fresh one may be a copy; with how they begin."""
+
+    def __init__(self) -> None:
+        self._by_place: dict[_Place, list[tuple[bytes, LogFile]]] = {}
+
+    def add(self, file: LogFile) -> None:
+        """Know a file, if it can be an original. May raise OSError.
+
+        What comes after a file that was renamed is new, however it begins.
+        """
+        position = file.position
+        there = file.is_open and file.listed and not file.unlinked
+        if there and not (file.fresh or position.copy_of or position.retired):
+            begin = file.pread(_BEGIN, 0)
+            self._by_place.setdefault(_place(file), []).append((begin, file))
+
+    def set_aside(self, file: LogFile) -> None:
+        """Set a fresh file aside that is a copy of one that is there; else it is an original.
+
+        May raise OSError.
+        """
+        if not file.size:
             return
+        file.fresh = False
+        own_begin = file.pread(_BEGIN, 0)
+        for begin, other in self._by_place.get(_place(file), []):
+            if begin.startswith(own_begin) and _begins_like(file, other):
+                file.fingerprint()
+                file.position.copy_of = other.position.content
+                return
+        self.add(file)
 
 
 def settle_copy(copy: LogFile, original: Optional[LogFile]) -> None:
@@ -81,13 +114,8 @@ def _let_go(copy: LogFile, original: LogFile) -> None:
         copy.position.copy_of = 0
 
 
-def _are_neighbours(file: LogFile, other: LogFile) -> bool:
-    one, two = file.position, other.position
-    return (
-        one.source == two.source
-        and posixpath.dirname(one.path) == posixpath.dirname(two.path)
-        and not (two.copy_of or other.fresh)
-    )
+def _place(file: LogFile) -> _Place:
+    return file.position.source, posixpath.dirname(file.position.path)
 
 
 def _begins_like(copy: LogFile, original: LogFile) -> bool:

@@ -11,7 +11,7 @@ from exporter.model.logs import LogErrorReason
 from exporter.parsers.log_matcher import LogMatcher
 from exporter.sources.logfile import LogFile
 from exporter.sources.logfile_archives import Archives
-from exporter.sources.logfile_copies import go_on, set_aside, settle_copy
+from exporter.sources.logfile_copies import Originals, Predecessors, settle_copy
 from exporter.sources.logfile_host import LogHost, reason_of
 from exporter.sources.logfile_listing import LogLister, Pattern, Trouble
 from exporter.sources.logfile_reading import Activity, EvidenceSink, FileReader, Moment
@@ -89,6 +89,9 @@ class LogFollower:
         found = self._read(moment)
         found |= self._archives.read(listing, moment)
         self._tidy(monotonic)
+        self._troubles.forget_others(
+            self._table.files.keys() | {listed.identity for listed in listing.files}
+        )
         self._table.seen.update((p, wall) for p in patterns if p not in listing.unreadable)
         return Poll(found, more=any(_has_more(file) for file in self._open_files()))
 
@@ -145,18 +148,24 @@ class LogFollower:
             settled = not file.fresh and not file.position.copy_of
             if settled and (file.changed or thorough):
                 self._attempt(file, now, self._rewind_if_replaced)
-        self._each_fresh(now, self._go_on)
-        self._each_fresh(now, lambda file, _: set_aside(file, self._table.files.values()))
+        if any(file.fresh for file in self._open_files()):
+            self._settle_fresh(now)
 
-    def _go_on(self, file: LogFile, _now: float) -> None:
-        predecessor = go_on(file, self._table.gone())
+    def _settle_fresh(self, now: float) -> None:
+        """Decide about new files: which of them are copies."""
+        predecessors, originals = Predecessors(self._table.gone()), Originals()
+        self._each_fresh(now, lambda file, _: self._go_on(file, predecessors))
+        self._each(self._open_files(), now, lambda file, _: originals.add(file))
+        self._each_fresh(now, lambda file, _: originals.set_aside(file))
+
+    def _go_on(self, file: LogFile, predecessors: Predecessors) -> None:
+        predecessor = predecessors.go_on(file)
         if predecessor is not None:
             self._table.forget(predecessor)
 
     def _each_fresh(self, now: float, action: Callable[[LogFile, float], None]) -> None:
         fresh = [file for file in self._open_files() if file.fresh]
-        for file in sorted(fresh, key=lambda one: one.seniority):  # an original before its copies
-            self._attempt(file, now, action)
+        self._each(sorted(fresh, key=lambda one: one.seniority), now, action)
 
     def _settle_copy(self, file: LogFile, _now: float) -> None:
         original = self._table.with_content(file.position.copy_of)

@@ -16,7 +16,7 @@ from exporter.sources.logfile_reading import Activity, Moment
 LONGEST_LOOK_BACK = 64 << 20  # bytes of one file
 MOVED_IN_SECONDS = 60.0
 KEPT_SECONDS = 3600.0
-MOST_GONE = 2000
+MOST_GONE = 500
 MOST_GHOSTS = 100
 
 
