@@ -7,14 +7,15 @@ from pathlib import Path
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from grafana.src import port_conflicts
+from grafana.src import cluster, exporter_health, fleet, port_conflicts
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "dashboards"
 
 
 def dashboards() -> dict[str, Dashboard]:
     """Build every dashboard; the key is its uid and the name of its file."""
-    return {port_conflicts.UID: port_conflicts.build()}
+    pages = (port_conflicts, cluster, fleet, exporter_health)
+    return {page.UID: page.build() for page in pages}
 
 
 def text_of(made: Dashboard) -> str:

@@ -6,7 +6,7 @@ from left to right gives them their places.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, Union
 
@@ -18,17 +18,20 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from exporter.metrics.node import NODE_INFO
 from exporter.metrics.ports import PORT_LISTENING
-from grafana.src.promql import Scope, Source
-from grafana.src.words import NEUTRAL, Words, always, mapping
+from grafana.src.promql import Scope, Source, or_zero
+from grafana.src.words import FINE, NEUTRAL, NONE, Words, always, mapping
 
 TAG = "opengauss"
 RUNBOOKS = "https://github.com/opengauss-cm-exporter/opengauss-cm-exporter/blob/main/docs/runbooks/"
 DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 REFRESH = "10s"
 WRAPPED = {"custom.wrapText": True}  # since Grafana 12.1; before, the cell's option of that name
+PER_SECOND = "suffix: /s"
+COUNTED = ("short", PER_SECOND)  # units of lines that mostly lie at 0
 NO_UNIT = "string"  # words and ids; Grafana puts nothing behind them
 
 Panel = Union[stat.Panel, table.Panel, timeseries.Panel, statetimeline.Panel]
+Property = dashboard.DynamicConfigValue
 P = TypeVar("P", stat.Panel, table.Panel, timeseries.Panel, statetimeline.Panel)
 
 
@@ -76,7 +79,9 @@ def _dressed(panel: P, about: About) -> P:
     return panel
 
 
-def stat_panel(about: About, expression: str, words: Words, colour: str = NEUTRAL) -> stat.Panel:
+def stat_panel(
+    about: About, expression: str, words: Words, colour: str = NEUTRAL, unit: str = "none"
+) -> stat.Panel:
     """Show one value in large: its word, or the number in the colour where it has none."""
     reduce = common_builders.ReduceDataOptions().calcs(["lastNotNull"])
     step = dashboard.Threshold(color=colour)
@@ -84,7 +89,7 @@ def stat_panel(about: About, expression: str, words: Words, colour: str = NEUTRA
     return (
         _dressed(stat.Panel(), about)
         .with_target(instant(expression))
-        .unit("none")
+        .unit(unit)
         .mappings([mapping(words)])
         .thresholds(thresholds)
         .color_mode(common.BigValueColorMode.BACKGROUND_SOLID)
@@ -92,6 +97,11 @@ def stat_panel(about: About, expression: str, words: Words, colour: str = NEUTRA
         .text_mode(common.BigValueTextMode.VALUE)
         .reduce_options(reduce)
     )
+
+
+def count_panel(about: About, rows: str, colour: str) -> stat.Panel:
+    """Show how many rows there are, in the colour of what they mean, or `none`."""
+    return stat_panel(about, or_zero(f"count({rows})"), {"0": NONE}, colour)
 
 
 def table_panel(about: About, expression: str, columns: Sequence[Column]) -> table.Panel:
@@ -118,7 +128,60 @@ def _organised(columns: Sequence[Column]) -> dashboard.DataTransformerConfig:
     return dashboard.DataTransformerConfig(id_val="organize", options=options)
 
 
-def _properties(column: Column) -> list[dashboard.DynamicConfigValue]:
+@dataclass(frozen=True)
+class Axes:
+    """The labels that become rows and columns, and in which order known columns stand."""
+
+    row: str
+    column: str
+    title: str
+    order: tuple[str, ...] = ()
+    width: int = 110
+
+
+def matrix_panel(about: About, expression: str, axes: Axes) -> table.Panel:
+    """Show one label against another."""
+    corner = f"{axes.row}\\{axes.column}"
+    pivot: dict[str, object] = {
+        "columnField": axes.column,
+        "rowField": axes.row,
+        "valueField": "Value",
+        "emptyValue": "null",
+    }
+    places = {name: place for place, name in enumerate(axes.order, 1)}
+    tidy: dict[str, object] = {
+        "renameByName": {corner: axes.title},
+        "indexByName": {corner: 0, **places},
+    }
+    by_row: dict[str, object] = {"fields": {}, "sort": [{"field": axes.title}]}
+    panel = _dressed(table.Panel(), about).with_target(instant(expression)).unit(NO_UNIT)
+    panel.align(common.FieldTextAlignment.CENTER)
+    panel.transformations(
+        [
+            dashboard.DataTransformerConfig(id_val="groupingToMatrix", options=pivot),
+            dashboard.DataTransformerConfig(id_val="organize", options=tidy),
+            dashboard.DataTransformerConfig(id_val="sortBy", options=by_row),
+        ]
+    )
+    return panel.override_by_name(
+        axes.title, properties({"custom.width": axes.width, "custom.align": "left"})
+    )
+
+
+def colour_numbers(panel: table.Panel, words: Words) -> None:
+    """Let the words of codes fill their cells."""
+    panel.override_by_field_type("number", properties(filled_cells(words)))
+
+
+def filled_cells(words: Words) -> dict[str, object]:
+    """Write the properties of a column whose cells are filled with the colour of their word."""
+    return {
+        "mappings": [mapping(words)],
+        "custom.cellOptions": cell("color-background"),
+    }
+
+
+def _properties(column: Column) -> list[Property]:
     found: dict[str, object] = {"unit": column.unit, "custom.align": "left", **WRAPPED}
     if column.width:
         found["custom.width"] = column.width
@@ -139,9 +202,9 @@ def cell(kind: str) -> dict[str, object]:
     return {"type": kind, "wrapText": True, **filled}
 
 
-def properties(found: dict[str, object]) -> list[dashboard.DynamicConfigValue]:
+def properties(found: dict[str, object]) -> list[Property]:
     """Write the properties of an override."""
-    return [dashboard.DynamicConfigValue(id_val=key, value=value) for key, value in found.items()]
+    return [Property(id_val=key, value=value) for key, value in found.items()]
 
 
 def state_panel(about: About, rows: Sequence[tuple[str, str, Words]]) -> statetimeline.Panel:
@@ -155,14 +218,23 @@ def state_panel(about: About, rows: Sequence[tuple[str, str, Words]]) -> stateti
 
 
 def series_panel(
-    about: About, queries: Sequence[tuple[str, str]], unit: str = "short"
+    about: About,
+    queries: Sequence[tuple[str, str]],
+    unit: str = "short",
+    colours: Mapping[str, str] | None = None,
 ) -> timeseries.Panel:
-    """Show lines over time: (query, legend) each."""
+    """Show lines over time: (query, legend) each; ``colours`` are those of lines with a meaning."""
     legend = common_builders.VizLegendOptions().show_legend(True)
     legend.display_mode(common.LegendDisplayMode.LIST).placement(common.LegendPlacement.BOTTOM)
-    colours = builders.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC)
-    panel = _dressed(timeseries.Panel(), about).unit(unit).min(0).legend(legend).fill_opacity(10)
-    panel.color_scheme(colours).axis_soft_max(1)
+    panel = _dressed(timeseries.Panel(), about).unit(unit).min(0).legend(legend).fill_opacity(5)
+    panel.color_scheme(
+        builders.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
+    )
+    for name, colour in {"none": FINE, **(colours or {})}.items():
+        fixed: dict[str, object] = {"color": {"mode": "fixed", "fixedColor": colour}}
+        panel.override_by_name(name, properties(fixed))
+    if unit in COUNTED:
+        panel.axis_soft_max(1)
     for ref, (expression, name) in zip("ABCDEFGH", queries):
         panel.with_target(query(expression, name, ref))
     return panel
@@ -186,20 +258,25 @@ def annotation(
     )
 
 
-_SOURCES: Mapping[str, Source] = {"endpoint": PORT_LISTENING}
 _LABELS = {"node": "node_name"}
 
 
-def variables(scope: Scope, source: Source = NODE_INFO) -> list[builders.QueryVariable]:
+def variables(scope: Scope, *, every_cluster: bool) -> list[builders.QueryVariable]:
     """Write the variables, each narrowed by those before it.
 
     ``cluster`` has one value, that may be empty: without the label one Prometheus watches one
-    cluster.
+    cluster. With ``every_cluster`` it may be all of them.
     """
     narrowing: list[str] = []
     found = []
     for name in scope.variables:
-        found.append(_variable(name, Scope(tuple(narrowing)), _SOURCES.get(name, source)))
+        source = PORT_LISTENING if name == "endpoint" else NODE_INFO
+        variable = _variable(name, Scope(tuple(narrowing)), source)
+        if name != "cluster":
+            _may_be_all(variable, ".+")
+        elif every_cluster:
+            _may_be_all(variable, ".*")
+        found.append(variable)
         narrowing.append(name)
     return found
 
@@ -209,16 +286,27 @@ def _variable(name: str, before: Scope, source: Source) -> builders.QueryVariabl
     variable.query(f"label_values({before.select(source)}, {_LABELS.get(name, name)})")
     variable.refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
     variable.sort(dashboard.VariableSort.ALPHABETICAL_ASC)
-    if name != "cluster":
-        variable.multi(True).include_all(True).all_value(".+")
-        variable.current(dashboard.VariableOption(text="All", value="$__all"))
     return variable
 
 
-def page(uid: str, title: str, description: str) -> builders.Dashboard:
+def _may_be_all(variable: builders.QueryVariable, value: str) -> None:
+    variable.multi(True).include_all(True).all_value(value)
+    variable.current(dashboard.VariableOption(text="All", value="$__all"))
+
+
+def filled(made: builders.Dashboard, panels: Iterable[Panel]) -> builders.Dashboard:
+    """Put the panels on the page, from left to right."""
+    for panel in panels:
+        made.with_panel(panel)
+    return made
+
+
+def page(
+    uid: str, title: str, description: str, scope: Scope, *, every_cluster: bool = False
+) -> builders.Dashboard:
     """Begin a dashboard: read-only, with a data source to choose and links to its companions."""
-    source = builders.DatasourceVariable("datasource").label("Data source").type("prometheus")
-    return (
+    first = builders.DatasourceVariable("datasource").label("Data source").type("prometheus")
+    made = (
         builders.Dashboard(title)
         .uid(uid)
         .description(description)
@@ -228,9 +316,12 @@ def page(uid: str, title: str, description: str) -> builders.Dashboard:
         .time("now-1h", "now")
         .refresh(REFRESH)
         .timezone("browser")
-        .with_variable(source)
+        .with_variable(first)
         .link(_companions())
     )
+    for variable in variables(scope, every_cluster=every_cluster):
+        made.with_variable(variable)
+    return made
 
 
 def _companions() -> builders.DashboardLink:

@@ -3,226 +3,15 @@
 from __future__ import annotations
 
 from grafana_foundation_sdk.builders import dashboard as builders
-from grafana_foundation_sdk.models import dashboard
 
-from exporter.metrics import cluster, logs, ports
+from exporter.metrics import logs
 from exporter.model.words import ENDPOINT_WORDS
-from grafana.src import house, recorded, words
-from grafana.src.house import About, Column
-from grafana.src.promql import (
-    ON_TARGET,
-    PORT,
-    Scope,
-    coded,
-    copied,
-    first_of,
-    group_by,
-    labelled,
-    or_none,
-    or_zero,
-)
+from grafana.src import holders, house, recorded, states, words
+from grafana.src.house import About
+from grafana.src.promql import PORT, Scope, group_by, or_none, or_zero
 
 UID = "opengauss-port-conflicts"
 SCOPE = Scope(("cluster", "job", "instance", "node", "endpoint"))
-HOLDER = recorded.HOLDER_START.labels
-ON_PORT = f"on ({', '.join(PORT)})"
-NODE = ("cluster", "node_name")
-
-CONFLICT = SCOPE.select(recorded.CONFLICT)
-BLOCKED = SCOPE.select(recorded.BLOCKED)
-LEFT_STOPPED = SCOPE.select(recorded.LEFT_STOPPED)
-PASSED = SCOPE.select(recorded.ALERTS, 'alertname="OpenGaussPortConflictPassed"')
-STOPPED = SCOPE.select(recorded.STOPPED)
-PAUSED = SCOPE.select(recorded.PAUSED)
-DUPLICATE = SCOPE.select(recorded.DUPLICATE)
-MEMBER = SCOPE.select(recorded.MEMBER)
-INFO = SCOPE.select(recorded.NODE_INFO)
-EPHEMERAL = SCOPE.on_node(f"{SCOPE.select(ports.PORT_EPHEMERAL_RISK)} == 1")
-# Watched by whichever exporter: choosing an instance makes no other node an unwatched one.
-WATCHED = Scope(("cluster",)).select(recorded.NODE_INFO)
-NOT_WATCHED = f"{MEMBER}\nunless on (cluster, node_id) {WATCHED}"
-
-
-def verdict_of(labels: tuple[str, ...]) -> str:
-    """Tell the verdict's code for each combination of labels; see words.VERDICT."""
-    down = first_of([group_by(labels, LEFT_STOPPED), group_by(labels, PASSED)])
-    risks = first_of(group_by(labels, risk) for risk in (BLOCKED, DUPLICATE, EPHEMERAL))
-    return coded(
-        {
-            6: group_by(labels, CONFLICT),
-            5: f"({down})",
-            4: f"({risks})",
-            3: group_by(labels, f"{STOPPED} or {PAUSED}"),
-            2: group_by(labels, NOT_WATCHED),
-            1: group_by(labels, INFO),
-        }
-    )
-
-
-def status_rows() -> str:
-    """Tell the ports that are taken now or block a start, with the label `status`."""
-    return first_of(
-        [labelled(CONFLICT, "status", "conflict"), labelled(BLOCKED, "status", "blocked")]
-    )
-
-
-def holder_rows() -> str:
-    """Tell each holder with its pid as a label and its start as the value, 0 if not known.
-
-    A port whose holder has vanished keeps a row of its own.
-    """
-    on_holder = f"on ({', '.join(HOLDER)})"
-    pids = f'count_values by ({", ".join(HOLDER)}) ("pid", {SCOPE.select(recorded.HOLDER_PID)})'
-    started = f"{pids} * {on_holder} group_left () {SCOPE.select(recorded.HOLDER_START)}"
-    held = first_of([started, f"{pids} * 0"])
-    joined = f"({held}) * {ON_PORT} group_left (status, reason, node_id) ({status_rows()})"
-    return f"({joined})\nor {ON_PORT} (({status_rows()}) * 0)"
-
-
-def holders() -> str:
-    """Tell the table of holders."""
-    checked = "|".join(name for name, word in ENDPOINT_WORDS.items() if word.precheck)
-    rows = labelled(holder_rows(), "agent", "unchecked")
-    joined = f'label_join({rows}, "case", "/", "endpoint", "reason")'
-    rows = copied(joined, "agent", "$2", "case", f"({checked})/(.*)")
-    rows = copied(rows, "place", "$1", "container", "(.{12}).*")
-    rows = copied(rows, "place", "$1", "unit", "(.+)")
-    shown = [column.label for column in HOLDER_COLUMNS if column.label != "Value"]
-    return or_none(f"max by ({', '.join(shown)}) ({rows}) * 1000", "status")
-
-
-NOT_KNOWN = {"0": words.Word("-", words.NEUTRAL)}
-HOLDER_COLUMNS = (
-    Column("status", "State", 130, words.STATUS, filled=True),
-    Column("node_name", "Node", 75),
-    Column("endpoint", "Endpoint", 140),
-    Column("port", "Port", 62),
-    Column("relation", "Holder", 95),
-    Column("process", "Process", 105),
-    Column("pid", "PID", 70),
-    Column("user", "User", 65),
-    Column("Value", "Running since", 155, NOT_KNOWN, "dateTimeAsIso"),
-    Column("reason", "Reason", 150),
-    Column("agent", "What cm_agent sees", 185, words.AGENT_SEES),
-    Column("address", "Address", 110),
-    Column("place", "Unit or container"),
-)
-
-
-def next_steps() -> str:
-    """Tell what to do, row by row: how to look, what to do, and what starts it again.
-
-    Numbers alone become part of a command: pids, ports and the ids of nodes.
-    """
-    looks = copied(holder_rows(), "look", "ss -tanp 'sport = :$1'", "port", "([0-9]+)")
-    looks = copied(looks, "look", "TZ=UTC ps -o pid,lstart,user,args -p $1", "pid", "([1-9][0-9]*)")
-    held = copied(looks, "action", "$1", "relation", "(.+)")
-    left = labelled(LEFT_STOPPED, "action", "left_stopped")
-    passed = labelled(PASSED, "action", "passed")
-    stopped = labelled(f"({STOPPED} or {PAUSED})", "action", "stopped")
-    rows = first_of(
-        [
-            labelled(held, "runbook", "ports.md"),
-            labelled(left, "runbook", "history.md"),
-            labelled(passed, "runbook", "history.md"),
-            labelled(stopped, "runbook", "cluster.md"),
-        ]
-    )
-    rows = copied(rows, "start", "cm_ctl start -n $1", "node_id", "([0-9]+)")
-    shown = ", ".join(column.label for column in STEP_COLUMNS)
-    return or_none(f"max by ({shown}) ({rows})", "action")
-
-
-STEP_COLUMNS = (
-    Column("node_name", "Node", 75),
-    Column("port", "Port", 62),
-    Column("action", "What to do", None, words.ACTIONS),
-    Column("look", "Look first, as root", 300),
-    Column("start", "Not back after 1 min", 160),
-    Column("runbook", "Runbook", 80, link=f"{house.RUNBOOKS}${{__value.raw}}"),
-)
-
-
-def cells() -> str:
-    """Tell who holds each port of each node; see words.CELLS."""
-    relation = first_of(
-        f"{group_by(PORT, SCOPE.select(recorded.HOLDER_PID, _is(name)))} * {code}"
-        for name, code in words.RELATION_CODES.items()
-    )
-    of_node = ("cluster", "node_name", "endpoint")
-    watched = SCOPE.on_node(f"1 + ({SCOPE.select(ports.PORT_LISTENING)} == bool 0)")
-    unwatched = labelled(group_by((*of_node[:2], "component"), NOT_WATCHED), "endpoint", "")
-    unwatched = copied(unwatched, "endpoint", "$1", "component", "(.+)")
-    held = [
-        f"{group_by(PORT, rows)} * {code} + {ON_PORT} ({relation})"
-        for rows, code in ((CONFLICT, words.IN_CONFLICT), (BLOCKED, words.BLOCKS_START))
-    ]
-    every = first_of(
-        [
-            *held,
-            f"max by ({', '.join(PORT)}) ({watched})",
-            f"{unwatched} * 3",
-        ]
-    )
-    return f"max by (node_name, endpoint) ({every})"
-
-
-def _is(relation: str) -> str:
-    return f'relation="{relation}"'
-
-
-def matrix() -> house.Panel:
-    """Draw the nodes against the endpoints."""
-    about = About(
-        9,
-        "Who holds which port",
-        "One row for each node. Red: its component is kept from the port now. Yellow: only its next"
-        " start would be. Free: nobody holds it, as while the component is stopped, or where"
-        " nobody binds it. Not watched: no exporter speaks for the node.",
-        height=5,
-    )
-    panel = house.table_panel(about, cells(), ())
-    pivot: dict[str, object] = {
-        "columnField": "endpoint",
-        "rowField": "node_name",
-        "valueField": "Value",
-        "emptyValue": "null",
-    }
-    tidy: dict[str, object] = {
-        "renameByName": {"node_name\\endpoint": "Node"},
-        "indexByName": {"node_name\\endpoint": 0, **_order_of_endpoints()},
-    }
-    by_node: dict[str, object] = {"fields": {}, "sort": [{"field": "Node"}]}
-    panel.transformations(
-        [
-            dashboard.DataTransformerConfig(id_val="groupingToMatrix", options=pivot),
-            dashboard.DataTransformerConfig(id_val="organize", options=tidy),
-            dashboard.DataTransformerConfig(id_val="sortBy", options=by_node),
-        ]
-    )
-    panel.override_by_name("Node", house.properties({"custom.width": 110}))
-    panel.override_by_field_type(
-        "number",
-        house.properties(
-            {
-                "mappings": [words.mapping(words.numbered(words.CELLS))],
-                "custom.cellOptions": house.cell("color-background"),
-                "custom.align": "center",
-            }
-        ),
-    )
-    return panel
-
-
-def _order_of_endpoints() -> dict[str, int]:
-    return {name: index for index, name in enumerate(ENDPOINT_WORDS, 1)}
-
-
-def _count(number: int, title: str, rows: str, colour: str, description: str) -> house.Panel:
-    """Show how many rows there are, in the colour of what they mean, or `none`."""
-    about = About(number, title, description, 4, 3)
-    words_ = {"0": words.NONE}
-    return house.stat_panel(about, or_zero(f"count({rows})"), words_, colour)
 
 
 def verdict_row() -> list[house.Panel]:
@@ -231,53 +20,58 @@ def verdict_row() -> list[house.Panel]:
         1,
         "Verdict",
         "The worst of what the tiles beside it count: a conflict now; one that has passed and left"
-        " something down; a risk for the next start; stopped on purpose; a node that nobody"
-        " watches; or none.",
+        " something down; an address that is missing; a risk for the next start; stopped on"
+        " purpose; a node that nobody watches; or none.",
         4,
         3,
     )
-    everywhere = or_zero(f"max({verdict_of(('cluster',))})")
-    verdict = house.stat_panel(about, everywhere, words.numbered(words.VERDICT))
-    passed = f"{group_by(PORT, LEFT_STOPPED)} or {group_by(PORT, PASSED)}"
-    return [
-        verdict,
-        _count(
-            2,
+    code = or_zero(f"max({states.verdict(SCOPE, ('cluster',))})")
+    return [house.stat_panel(about, code, words.numbered(words.VERDICT)), *_tiles()]
+
+
+def _tiles() -> list[house.Panel]:
+    unwatched = f"group by (cluster, node_id) ({states.not_watched(SCOPE)})"
+    tiles = (
+        (
             "Conflicts now",
-            group_by(PORT, CONFLICT),
+            group_by(PORT, SCOPE.select(recorded.CONFLICT)),
             words.WRONG,
             "Ports that their components need and do not get, because a socket is in the way.",
         ),
-        _count(
-            3,
+        (
             "Left down",
-            passed,
+            states.left_down(SCOPE),
             words.LEFT,
-            "Ports that are free again, but whose conflict has left an instance down: by CM's"
-            " own marker, or because nothing started it again.",
+            (
+                "Ports that are free again, but whose conflict has left an instance down: by CM's"
+                " own marker, or because nothing started it again."
+            ),
         ),
-        _count(
-            4,
+        (
             "At risk",
-            first_of(group_by(PORT, risk) for risk in (BLOCKED, DUPLICATE, EPHEMERAL)),
+            states.at_risk(SCOPE),
             words.RISK,
-            "Ports whose component would not get them at its next start, that two endpoints"
-            " share, or that the kernel may hand to any outgoing connection.",
+            (
+                "Ports whose component would not get them at its next start, that two endpoints"
+                " share, or that the kernel may hand to any outgoing connection."
+            ),
         ),
-        _count(
-            5,
+        (
             "On purpose",
-            f"{STOPPED} or {PAUSED}",
+            states.stopped(SCOPE),
             words.ON_PURPOSE,
             "Nodes and instances that an operator stopped, and nodes that are paused.",
         ),
-        _count(
-            6,
+        (
             "Not watched",
-            f"group by (cluster, node_id) ({NOT_WATCHED})",
+            unwatched,
             words.UNKNOWN,
             "Members of the cluster that no exporter speaks for: of them nothing is known.",
         ),
+    )
+    return [
+        house.count_panel(About(number, title, description, 4, 3), rows, colour)
+        for number, (title, rows, colour, description) in enumerate(tiles, 2)
     ]
 
 
@@ -298,9 +92,28 @@ def tables() -> list[house.Panel]:
         height=5,
     )
     return [
-        house.table_panel(who, holders(), HOLDER_COLUMNS),
-        house.table_panel(what, next_steps(), STEP_COLUMNS),
+        house.table_panel(who, holders.holders(SCOPE), holders.HOLDER_COLUMNS),
+        house.table_panel(what, holders.next_steps(SCOPE), holders.STEP_COLUMNS),
     ]
+
+
+def matrix() -> house.Panel:
+    """Draw the nodes against the endpoints."""
+    about = About(
+        9,
+        "Who holds which port",
+        "One row for each node. Red: its component is kept from the port now. Yellow: only its next"
+        " start would be. Free: nobody holds it, as while the component is stopped, or where"
+        " nobody binds it. Not watched: no exporter speaks for the node.",
+        height=5,
+    )
+    panel = house.matrix_panel(
+        about,
+        holders.cells(SCOPE),
+        house.Axes("node_name", "endpoint", "Node", tuple(ENDPOINT_WORDS)),
+    )
+    house.colour_numbers(panel, words.numbered(words.CELLS))
+    return panel
 
 
 def timeline() -> house.Panel:
@@ -313,82 +126,19 @@ def timeline() -> house.Panel:
         " node's query was answered by a primary cm_server.",
         height=14,
     )
-    return house.state_panel(
-        about,
-        [
-            (cluster_states(), "cluster", words.coloured(words.CLUSTER_STATES, NO_ANSWER)),
-            (
-                cm_server_states(),
-                "{{node_name}} CMS",
-                words.coloured(words.CM_SERVER_STATES, NO_ANSWER),
-            ),
-            (
-                datanode_roles(),
-                "{{node_name}} DN",
-                words.coloured(words.DATANODE_ROLES, NO_ANSWER),
-            ),
-            (verdict_of(NODE), "{{node_name}} port", words.numbered(words.VERDICT)),
-            (markers(), "{{node_name}} stop", words.coloured(words.MARKERS, words.NONE)),
-        ],
-    )
-
-
-NO_ANSWER = words.Word("no answer", words.UNKNOWN)
-OK = SCOPE.select(cluster.QUERY_OUTCOME, 'outcome="ok"')
-
-
-def _code(shown: list[str], otherwise: str) -> str:
-    """Give the expressions the codes 1, 2, … in their order, and 0 to the rows of the last."""
-    return coded({**dict(enumerate(shown, 1)), 0: otherwise})
-
-
-def cluster_states() -> str:
-    """Code the state of the cluster in the views that count."""
-    shown = [
-        group_by(("cluster",), SCOPE.select(recorded.CLUSTER_STATE, f'state="{state}"'))
-        for state in words.CLUSTER_STATES
+    otherwise = states.NO_ANSWER
+    cluster = words.coloured(words.CLUSTER_STATES, otherwise)
+    cm_servers = words.coloured(words.CM_SERVER_STATES, otherwise)
+    roles = words.coloured(words.DATANODE_ROLES, otherwise)
+    verdicts = words.numbered(words.VERDICT)
+    rows = [
+        (states.cluster_state(SCOPE), "cluster", cluster),
+        (states.cm_servers(SCOPE), "{{node_name}} CMS", cm_servers),
+        (states.datanode_roles(SCOPE), "{{node_name}} DN", roles),
+        (states.verdict(SCOPE, states.NODE), "{{node_name}} port", verdicts),
+        (states.markers(SCOPE), "{{node_name}} stop", words.coloured(words.MARKERS, words.NONE)),
     ]
-    return _code(shown, group_by(("cluster",), INFO))
-
-
-def cm_server_states() -> str:
-    """Code the state of each cm_server in the views that count."""
-    shown = [
-        group_by(INSTANCE, SCOPE.select(recorded.CM_SERVER_STATE, f'state="{state}"'))
-        for state in words.CM_SERVER_STATES
-    ]
-    return _code(shown, _members("cm_server"))
-
-
-def datanode_roles() -> str:
-    """Code the role of each datanode in the views that count."""
-    shown = []
-    for role in words.DATANODE_ROLES:
-        played = SCOPE.select(cluster.DATANODE_ROLE, f'role="{role}"')
-        shown.append(group_by(INSTANCE, f"({played} == 1) and {ON_TARGET} ({OK} == 1)"))
-    return _code(shown, _members("datanode"))
-
-
-INSTANCE = ("cluster", "node_name", "instance_id")
-
-
-def _members(component: str) -> str:
-    return group_by(INSTANCE, SCOPE.select(recorded.MEMBER, f'component="{component}"'))
-
-
-def markers() -> str:
-    """Code what keeps each node, or one of its instances, stopped."""
-    by_origin = {
-        origin: SCOPE.on_node(f"{SCOPE.select(logs.STOP_ORIGIN, _origin(origin))} == 1")
-        for origin in ("restart_limit", "unknown")
-    }
-    whole = SCOPE.select(recorded.STOPPED, 'instance_id=""')
-    shown = [whole, PAUSED, STOPPED, by_origin["restart_limit"], by_origin["unknown"]]
-    return _code([group_by(NODE, rows) for rows in shown], group_by(NODE, INFO))
-
-
-def _origin(origin: str) -> str:
-    return f'origin="{origin}"'
+    return house.state_panel(about, rows)
 
 
 def signature_rates() -> house.Panel:
@@ -403,7 +153,7 @@ def signature_rates() -> house.Panel:
     )
     rate = SCOPE.on_node(f"rate({SCOPE.select(logs.SIGNATURE_MATCHES)}[$__rate_interval])")
     rows = or_none(f"sum by (signature) ({rate}) > 0", "signature")
-    return house.series_panel(about, [(rows, "{{signature}}")], "suffix: /s")
+    return house.series_panel(about, [(rows, "{{signature}}")], house.PER_SECOND)
 
 
 def alerts() -> house.Panel:
@@ -439,10 +189,8 @@ def build() -> builders.Dashboard:
         UID,
         "openGauss: port conflicts",
         "One cluster: is a port in conflict, on which node, who holds it, and what to do.",
+        SCOPE,
     )
-    for variable in house.variables(SCOPE):
-        made.with_variable(variable)
     made.annotation(port_reports())
-    for panel in (*verdict_row(), *tables(), matrix(), timeline(), signature_rates(), alerts()):
-        made.with_panel(panel)
-    return made
+    rows = (*verdict_row(), *tables(), matrix(), timeline(), signature_rates(), alerts())
+    return house.filled(made, rows)

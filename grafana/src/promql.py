@@ -89,9 +89,9 @@ def copied(expression: str, label: str, template: str, source: str, pattern: str
     return f'label_replace({expression}, "{label}", "{template}", "{source}", "{pattern}")'
 
 
-def or_none(expression: str, label: str) -> str:
+def or_none(expression: str, label: str, value: int = 0) -> str:
     """Say `none` in a label where there is no row at all, so that no panel is ever empty."""
-    return f"({expression})\nor on ()\n{labelled('vector(0)', label, 'none')}"
+    return f"({expression})\nor on ()\n{labelled(f'vector({value})', label, 'none')}"
 
 
 def or_zero(expression: str) -> str:

@@ -51,8 +51,9 @@ def numbered(words: dict[int, Word]) -> Words:
 
 
 VERDICT = {
-    6: Word("CONFLICT NOW", WRONG),
-    5: Word("left down", LEFT),
+    7: Word("CONFLICT NOW", WRONG),
+    6: Word("left down", LEFT),
+    5: Word("address missing", LEFT),
     4: Word("risk", RISK),
     3: Word("stopped on purpose", ON_PURPOSE),
     2: Word("not watched", UNKNOWN),
@@ -70,6 +71,7 @@ CELLS = {
     13: Word("leftover", RISK),
     12: Word("sibling", RISK),
     11: Word("unidentified", RISK),
+    4: Word("address missing", LEFT),
     3: Word("not watched", UNKNOWN),
     2: Word("free", NEUTRAL),
     1: Word("own", FINE),
@@ -105,6 +107,9 @@ ACTIONS: Words = {
     "unidentified": Word("No process: wait 60 s. Else see whose it is", PLAIN),
     "left_stopped": Word("Port is free, CM gave up: start the node", PLAIN),
     "passed": Word("Port is free: start what is still down", PLAIN),
+    "address": Word("Not the port: its address is on no interface", PLAIN),
+    "duplicate": Word("Two endpoints have this port: change one", PLAIN),
+    "ephemeral": Word("Any connection may get it: reserve the port", PLAIN),
     "stopped": Word("On purpose: nothing, until a start is wanted", PLAIN),
     "none": NONE,
 }
@@ -139,6 +144,60 @@ DATANODE_ROLES = {
     "Down": WRONG,
 }
 
+DATANODE_STATES = {
+    "Normal": FINE,
+    "ReadOnly": RISK,
+    "Starting": RISK,
+    "Wait promoting": RISK,
+    "Promoting": RISK,
+    "Demoting": RISK,
+    "Catchup": RISK,
+    "Building": RISK,
+    "Need repair": WRONG,
+    "Build failed": WRONG,
+    "Disk damaged": WRONG,
+    "Port conflicting": WRONG,
+    "CoreDump": WRONG,
+    "Manually stopped": ON_PURPOSE,
+    "Unknown": UNKNOWN,
+}
+
+VIEWED_CM_SERVER = {**CM_SERVER_STATES, "Skip": NEUTRAL, "Init": RISK, "Unknown": UNKNOWN}
+"""What one node's query says of a cm_server; Down is only that it did not answer this node."""
+
+BALANCE: Words = {
+    "1": Word("yes", FINE),
+    "0": Word("no", NEUTRAL),
+    "-1": Word("no answer", UNKNOWN),
+}
+
+RESOURCE_STATES = {"OnLine": FINE, "OffLine": WRONG, "Deleted": WRONG, "Unknown": UNKNOWN}
+
+OUTCOMES = {
+    "ok": FINE,
+    "no_primary": WRONG,
+    "timeout": WRONG,
+    "refused_as_root": UNKNOWN,
+    "wrong_user": UNKNOWN,
+    "no_environment": UNKNOWN,
+    "not_found": UNKNOWN,
+    "permission_denied": UNKNOWN,
+    "not_understood": UNKNOWN,
+}
+"""How a query ended: with no answer of a primary, or not as this exporter must ask."""
+
+START_STATUS: Words = {
+    "-1": Word("-1 no primary cm_server", WRONG),
+    "0": Word("0 starting", RISK),
+    "1": Word("1 redistributing", RISK),
+    "2": Word("2 normal", FINE),
+    "3": Word("3 unavailable", WRONG),
+    "4": Word("4 degraded", LEFT),
+    "5": Word("-", NEUTRAL),
+    "6": Word("6 normal without a deleted CN", FINE),
+}
+"""The numbers of cm_ctl's record that a start takes long; 5, unknown, stands before any record."""
+
 MARKERS = {
     "stopped by operator": ON_PURPOSE,
     "paused": ON_PURPOSE,
@@ -155,3 +214,13 @@ def coloured(colours: dict[str, str], otherwise: Word) -> Words:
     for code, (text, colour) in enumerate(colours.items(), 1):
         listed[code] = Word(text, colour)
     return numbered(listed)
+
+
+COLLECTOR = numbered({1: Word("ok", FINE), 0: Word("FAILING", WRONG)})
+
+UP = {1: Word("up", FINE), 0: Word("DOWN", WRONG)}
+ATTRIBUTION: Words = {
+    "full": Word("everything", FINE),
+    "uid": Word("uids", RISK),
+    "none": Word("nothing", RISK),
+}

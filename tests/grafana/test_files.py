@@ -32,6 +32,7 @@ PROPERTIES = {
     "custom.align",
     "custom.wrapText",
     "custom.cellOptions",
+    "color",
 }
 CELL_OPTIONS = {"type", "mode", "wrapText"}
 

@@ -46,7 +46,7 @@ def test_the_data_source_can_be_chosen(uid: str) -> None:
         "prometheus",
     )
     asked = [v["datasource"] for v in made["templating"]["list"][1:]]
-    asked += [mark["datasource"] for mark in made["annotations"]["list"]]
+    asked += [mark["datasource"] for mark in made["annotations"].get("list", ())]
     for _, panel in (each for each in every_panel() if each[0] == uid):
         asked += [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
     assert all(each == {"type": "prometheus", "uid": "${datasource}"} for each in asked)

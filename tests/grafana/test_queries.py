@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.metrics import CATALOGUE
-from grafana.src import recorded
+from exporter.metrics import CATALOGUE, cluster, ports
+from exporter.metrics.base import Metric
+from grafana.src import recorded, words
 from tests.grafana.test_house_rules import EVERY_QUERY, METRICS, SELECTOR
-from tests.support.dashboards import Query, dashboards, interpolated, queries
+from tests.support.dashboards import ROOT, Query, dashboards, interpolated, queries
 from tests.support.rules import grouping_labels_in, matchers_in, names_in, recorded_labels
 
 RECORDED = recorded_labels()
@@ -74,9 +75,10 @@ def test_a_query_groups_only_by_labels_that_exist(query: Query) -> None:
 def test_what_is_recorded_is_what_the_rules_record() -> None:
     """The names and labels of recorded metrics are those of the rule files."""
     listed = [each for each in vars(recorded).values() if isinstance(each, recorded.Recorded)]
-    assert {each.name: set(each.labels) for each in listed if each is not recorded.ALERTS} == {
-        each.name: RECORDED[each.name] for each in listed if each is not recorded.ALERTS
-    }
+    by_rules = [each for each in listed if each.name not in OF_PROMETHEUS]
+    assert len(listed) == len(by_rules) + len(OF_PROMETHEUS)
+    for each in by_rules:
+        assert set(each.labels) == RECORDED[each.name], each.name
 
 
 @pytest.mark.parametrize("uid", sorted(dashboards()))
@@ -87,3 +89,40 @@ def test_variables_ask_for_what_exists(uid: str) -> None:
         assert found, variable["query"]
         assert found[2] in {*METRICS[found[1]].labels, *TARGET_LABELS}
         interpolated(variable["query"])
+
+
+def test_signatures_that_are_asked_for_are_shipped() -> None:
+    """Every signature that a query names is one of the exporter's own."""
+    shipped = yaml.safe_load((ROOT / "exporter/data/signatures.yml").read_text("utf-8"))
+    known = {signature["id"] for signature in shipped}
+    asked = {
+        name
+        for query in queries()
+        for matcher in matchers_in(query.expr)
+        if matcher.label == "signature"
+        for name in matcher.values
+    }
+    assert asked
+    assert asked <= known
+
+
+@pytest.mark.parametrize(
+    ("told", "metric", "label"),
+    [
+        (words.CLUSTER_STATES, cluster.CLUSTER_STATE, "state"),
+        (words.VIEWED_CM_SERVER, cluster.SERVER_STATE, "state"),
+        (words.DATANODE_ROLES, cluster.DATANODE_ROLE, "role"),
+        (words.DATANODE_STATES, cluster.DATANODE_STATE, "state"),
+        (words.RESOURCE_STATES, cluster.RESOURCE_STATE, "state"),
+        (words.OUTCOMES, cluster.QUERY_OUTCOME, "outcome"),
+        (words.ATTRIBUTION, ports.PORT_ATTRIBUTION, "level"),
+        ({**words.AGENT_SEES, "unchecked": ""}, ports.PORT_CONFLICT, "reason"),
+        ({**words.RELATION_CODES, "own": ""}, ports.PORT_HOLDER_PID, "relation"),
+    ],
+    ids=lambda each: getattr(each, "name", None),
+)
+def test_there_is_a_word_for_every_value(
+    told: dict[str, object], metric: Metric, label: str
+) -> None:
+    """A value that a metric may have is never shown as a bare code, or lost."""
+    assert set(told) - {"unchecked"} == set(metric.values[label])

@@ -79,7 +79,7 @@ def queries() -> list[Query]:
     marks = [
         Query(uid, mark["name"], "annotation", mark["target"]["expr"])
         for uid, made in dashboards().items()
-        for mark in made["annotations"]["list"]
+        for mark in made["annotations"].get("list", ())
     ]
     return found + marks
 
@@ -110,13 +110,16 @@ def _line(panel: Json, target: Json, sample: Json) -> str:
 
 
 def _cells(panel: Json, row: Mapping[str, str]) -> Iterator[str]:
-    organised = next(t["options"] for t in panel["transformations"] if t["id"] == "organize")
+    options = {each["id"]: each["options"] for each in panel["transformations"]}
+    organised = options["organize"]
     titles, hidden = organised.get("renameByName", {}), organised.get("excludeByName", {})
     order = organised.get("indexByName", {})
+    pivot = options.get("groupingToMatrix", {}).get("columnField")
     for label in sorted(row, key=lambda label: order.get(label, 99)):
         if label not in hidden:
-            mappings = _mappings(panel, name=titles.get(label, label), number=label == "Value")
-            yield _word(mappings, row[label])
+            value = label == "Value"
+            name = row[pivot] if value and pivot else titles.get(label, label)
+            yield _word(_mappings(panel, name=name, number=value), row[label])
 
 
 def _mappings(

@@ -1,0 +1,147 @@
+"""Queries for who holds the ports of a cluster's nodes, and what to do about it."""
+
+from __future__ import annotations
+
+from exporter.metrics import ports
+from exporter.model.words import ENDPOINT_WORDS
+from grafana.src import house, recorded, states, words
+from grafana.src.house import Column
+from grafana.src.promql import (
+    PORT,
+    Scope,
+    copied,
+    first_of,
+    group_by,
+    labelled,
+    or_none,
+)
+
+HOLDER = recorded.HOLDER_START.labels
+ON_PORT = f"on ({', '.join(PORT)})"
+RANGE = "sysctl net.ipv4.ip_local_port_range"
+NO_TIME = {"0": words.Word("-", words.NEUTRAL)}
+
+HOLDER_COLUMNS = (
+    Column("status", "State", 130, words.STATUS, filled=True),
+    Column("node_name", "Node", 75),
+    Column("endpoint", "Endpoint", 140),
+    Column("port", "Port", 62),
+    Column("relation", "Holder", 95),
+    Column("process", "Process", 105),
+    Column("pid", "PID", 70),
+    Column("user", "User", 65),
+    Column("Value", "Running since", 155, NO_TIME, "dateTimeAsIso"),
+    Column("reason", "Reason", 150),
+    Column("agent", "What cm_agent sees", 185, words.AGENT_SEES),
+    Column("address", "Address", 110),
+    Column("place", "Unit or container"),
+)
+
+STEP_COLUMNS = (
+    Column("node_name", "Node", 75),
+    Column("port", "Port", 62),
+    Column("action", "What to do", None, words.ACTIONS),
+    Column("look", "Look first, as root", 300),
+    Column("start", "Not back after 1 min", 160),
+    Column("runbook", "Runbook", 80, link=f"{house.RUNBOOKS}${{__value.raw}}"),
+)
+
+
+def _status_rows(scope: Scope) -> str:
+    """Tell the ports that are taken now or block a start, with the label `status`."""
+    conflict, blocked = scope.select(recorded.CONFLICT), scope.select(recorded.BLOCKED)
+    return first_of(
+        [labelled(conflict, "status", "conflict"), labelled(blocked, "status", "blocked")]
+    )
+
+
+def _holder_rows(scope: Scope) -> str:
+    """Tell each holder with its pid as a label and its start as the value, 0 if not known.
+
+    A port whose holder has vanished keeps a row of its own.
+    """
+    on_holder = f"on ({', '.join(HOLDER)})"
+    pids = f'count_values by ({", ".join(HOLDER)}) ("pid", {scope.select(recorded.HOLDER_PID)})'
+    started = f"{pids} * {on_holder} group_left () {scope.select(recorded.HOLDER_START)}"
+    held = first_of([started, f"{pids} * 0"])
+    status = _status_rows(scope)
+    joined = f"({held}) * {ON_PORT} group_left (status, reason, node_id) ({status})"
+    return f"({joined})\nor {ON_PORT} (({status}) * 0)"
+
+
+def holders(scope: Scope) -> str:
+    """Tell the table of holders."""
+    checked = "|".join(name for name, word in ENDPOINT_WORDS.items() if word.precheck)
+    rows = labelled(_holder_rows(scope), "agent", "unchecked")
+    joined = f'label_join({rows}, "case", "/", "endpoint", "reason")'
+    rows = copied(joined, "agent", "$2", "case", f"({checked})/(.*)")
+    rows = copied(rows, "place", "$1", "container", "(.{12}).*")
+    rows = copied(rows, "place", "$1", "unit", "(.+)")
+    shown = [column.label for column in HOLDER_COLUMNS if column.label != "Value"]
+    return or_none(f"max by ({', '.join(shown)}) ({rows}) * 1000", "status")
+
+
+def next_steps(scope: Scope) -> str:
+    """Tell what to do, row by row: how to look, what to do, and what starts it again.
+
+    Numbers alone become part of a command: pids, ports and the ids of nodes.
+    """
+    left, down = scope.select(recorded.LEFT_STOPPED), states.passed(scope)
+    rows = first_of(
+        [
+            _starting(_step(_held(scope), "", "ports.md")),
+            _starting(_step(left, "left_stopped", "history.md")),
+            _starting(_step(down, "passed", "history.md")),
+            _step(states.address_missing(scope), "address", "risks.md", "ip -brief address"),
+            _step(scope.select(recorded.DUPLICATE), "duplicate", "risks.md"),
+            _step(states.ephemeral(scope), "ephemeral", "risks.md", RANGE),
+            _starting(_step(states.stopped(scope), "stopped", "cluster.md")),
+        ]
+    )
+    shown = ", ".join(column.label for column in STEP_COLUMNS)
+    return or_none(f"max by ({shown}) ({rows})", "action")
+
+
+def _held(scope: Scope) -> str:
+    rows = copied(_holder_rows(scope), "look", "ss -tanp 'sport = :$1'", "port", "([0-9]+)")
+    rows = copied(rows, "look", "TZ=UTC ps -o pid,lstart,user,args -p $1", "pid", "([1-9][0-9]*)")
+    return copied(rows, "action", "$1", "relation", "(.+)")
+
+
+def _step(rows: str, action: str, page: str, look: str = "") -> str:
+    labels = {"action": action, "look": look, "runbook": page}
+    for label, value in labels.items():
+        rows = labelled(rows, label, value) if value else rows
+    return rows
+
+
+def _starting(rows: str) -> str:
+    return copied(rows, "start", "cm_ctl start -n $1", "node_id", "([0-9]+)")
+
+
+def cells(scope: Scope) -> str:
+    """Tell who holds each port of each node; see words.CELLS."""
+    relation = first_of(
+        f"{group_by(PORT, scope.select(recorded.HOLDER_PID, _is(name)))} * {code}"
+        for name, code in words.RELATION_CODES.items()
+    )
+    taken = {recorded.CONFLICT: words.IN_CONFLICT, recorded.BLOCKED: words.BLOCKS_START}
+    held = [
+        f"{group_by(PORT, scope.select(rows))} * {code} + {ON_PORT} ({relation})"
+        for rows, code in taken.items()
+    ]
+    watched = scope.on_node(f"1 + ({scope.select(ports.PORT_LISTENING)} == bool 0)")
+    address = f"{group_by(PORT, states.address_missing(scope))} * 4"
+    own_or_free = f"max by ({', '.join(PORT)}) ({watched})"
+    every = first_of([*held, address, own_or_free, f"({_unwatched(scope)}) * 3"])
+    return f"max by (node_name, endpoint) ({every})"
+
+
+def _is(relation: str) -> str:
+    return f'relation="{relation}"'
+
+
+def _unwatched(scope: Scope) -> str:
+    """Tell the members without an exporter; a component stands for its main endpoint."""
+    rows = group_by((*states.NODE, "component"), states.not_watched(scope))
+    return copied(rows, "endpoint", "$1", "component", "(.+)")
