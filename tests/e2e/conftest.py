@@ -25,6 +25,7 @@ from tests.support.webhook import Notification
 WITHIN = 60.0
 REBOOT = "$(reboot)\n'`<b>"
 ALONE, CROWDED, DIVIDED = service_name("alone"), service_name("crowded"), service_name("divided")
+CRON = f"cron-{service_name('jobs')}"
 PORT = {"endpoint": "cm_server", "instance_id": "1", "port": "15300"}
 ON_THE_PAGE = {
     **PORT,
@@ -89,11 +90,12 @@ def exporter(name: str, *holders: Holder) -> ExporterProcess:
 
 
 def hostile_holders(stack: ExitStack) -> dict[str, Holder]:
-    """Start four holders: a hostile name, and three kinds of unit."""
+    """Start five holders: a hostile name, and four kinds of unit."""
     spec = "listen,127.0.0.1,0"
     alone = stack.enter_context(service(ALONE))
     crowded = stack.enter_context(service(CROWDED))
     divided = stack.enter_context(service(DIVIDED, f"{ALONE};reboot.service"))
+    cron = stack.enter_context(service(CRON))
     stack.enter_context(holder_in(crowded, spec, "om_monitor"))
     options = ("--name-hex", REBOOT[:15].encode().hex())
     return {
@@ -101,6 +103,7 @@ def hostile_holders(stack: ExitStack) -> dict[str, Holder]:
         "alone": stack.enter_context(holder_in(alone, spec)),
         "crowded": stack.enter_context(holder_in(crowded, spec)),
         "divided": stack.enter_context(holder_in(divided, spec)),
+        "cron": stack.enter_context(holder_in(cron, spec)),
     }
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 
 LANGUAGES = ("action", "action_zh")
 # the same words as in conftest, which pytest does not let a test import
-HOSTILE_INSTANCES = {"named": "1", "alone": "2", "crowded": "3", "divided": "4"}
+HOSTILE_INSTANCES = {"named": "1", "alone": "2", "crowded": "3", "divided": "4", "cron": "5"}
 
 
 def test_a_foreign_listener_arrives_as_one_page(arrived: Arrived) -> None:
@@ -30,6 +30,8 @@ def test_a_foreign_listener_arrives_as_one_page(arrived: Arrived) -> None:
         "instance_id": "1",
         "port": str(holders[0].port),
     }
+    address = "https://grafana.example/d/opengauss-port-conflicts?var-cluster=real&var-node=ogdb1"
+    assert alert["annotations"]["dashboard_url"] == f"{address}&var-endpoint=cm_server"
     description = alert["annotations"]["description"]
     assert f"node ogdb1: port {holders[0].port} of cm_server" in description
     for holder, address in zip(holders, ("127.0.0.1", "127.0.0.2")):
@@ -85,11 +87,20 @@ def test_a_service_of_its_own_is_stopped_as_one(arrived: Arrived) -> None:
 
 
 @pytest.mark.privileged
-@pytest.mark.parametrize("kind", ["crowded", "divided"])
-def test_a_service_that_carries_more_is_named_and_not_stopped(arrived: Arrived, kind: str) -> None:
-    """Beside om_monitor, or in a group named like a unit, only the process itself is ended."""
+@pytest.mark.parametrize(
+    ("kind", "unit"),
+    [
+        ("crowded", r"exportertest-\d+-crowded"),
+        ("divided", r"exportertest-\d+-divided"),
+        ("cron", r"cron-exportertest-\d+-jobs"),
+    ],
+)
+def test_a_service_that_carries_more_is_named_and_not_stopped(
+    arrived: Arrived, kind: str, unit: str
+) -> None:
+    """Beside om_monitor, in a group named like a unit, or below cron only the process is ended."""
     annotations = arrived.alert("hostile", HOSTILE_INSTANCES[kind])["annotations"]
-    assert re.search(rf"unit exportertest-\d+-{kind}\.service", annotations["description"])
+    assert re.search(rf"unit {unit}\.service", annotations["description"])
     for language in LANGUAGES:
         assert "systemctl" not in annotations[language]
         assert ";reboot" not in annotations[language]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
@@ -35,7 +34,7 @@ class Sample:
 
 @final
 class Fleet:
-    """The exporters of all nodes; `outside` runs them in the host's network, not in the node's."""
+    """The exporters of all nodes; `outside` runs them where nodes are reached, but not in them."""
 
     def __init__(self, lab: Lab, *, outside: bool = False) -> None:
         self._lab = lab
@@ -66,7 +65,7 @@ class Fleet:
         log = self._log_file(node_id).open("wb")
         self._files.append(log)
         self._processes[node_id] = subprocess.Popen(
-            [*self._prefix(node_id), *words],
+            [*self._lab.place.prefix(self._home(node_id)), *words],
             cwd=REPOSITORY,
             env=os.environ,
             stdin=subprocess.DEVNULL,
@@ -102,11 +101,11 @@ class Fleet:
 
     def scraped_address(self, node_id: int) -> str:
         """Return the address at which the host's Prometheus reaches it."""
-        if self._outside or isinstance(self._lab.place, Loopback):
+        if isinstance(self._lab.place, Loopback):
             return self.address(node_id)
         if node_id not in self._doors:
-            place = self._lab.place
-            self._doors[node_id] = Door(lambda: place.inside(node_id), self.address(node_id))
+            place, home = self._lab.place, self._home(node_id)
+            self._doors[node_id] = Door(lambda: place.inside(home), self.address(node_id))
         return self._doors[node_id].address
 
     def targets(self, cluster: str) -> list[Target]:
@@ -117,8 +116,7 @@ class Fleet:
 
     def page(self, node_id: int) -> list[Sample]:
         """Scrape one node."""
-        place = self._lab.place
-        with contextlib.nullcontext() if self._outside else place.inside(node_id):
+        with self._lab.place.inside(self._home(node_id)):
             url = f"http://{self.address(node_id)}/metrics"
             with urllib.request.urlopen(url, timeout=20) as answer:
                 text = answer.read().decode()
@@ -146,11 +144,12 @@ class Fleet:
 
     def _listen_address(self, node_id: int) -> str:
         """Return an address of the node; where it has its own network, that network's loopback."""
-        own = isinstance(self._lab.place, Loopback) and not self._outside
+        own = isinstance(self._lab.place, Loopback)
         return f"{self._lab.node(node_id).address}:0" if own else "127.0.0.1:0"
 
-    def _prefix(self, node_id: int) -> list[str]:
-        return [] if self._outside else self._lab.place.prefix(node_id)
+    def _home(self, node_id: int) -> int:
+        """Return in whose network a node's exporter runs; 0 is the switch between the nodes."""
+        return 0 if self._outside else node_id
 
     def _write_config(self, node_id: int) -> Path:
         path = self._lab.root / f"exporter{node_id}.yml"

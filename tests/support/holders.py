@@ -319,6 +319,7 @@ def _options() -> argparse.Namespace:
 def main() -> None:
     """Open the sockets, say so, and obey until stdin ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies of children that were killed
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for who started us, and ends stdin
     options = _options()
     _disguise(options)
     files = [os.open("/dev/null", os.O_RDONLY) for _ in range(options.files)]

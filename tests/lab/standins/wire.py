@@ -6,6 +6,7 @@ for nobody else reads it.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pwd
@@ -74,7 +75,7 @@ def connect(
 ) -> Conversation:
     """Connect to a cm_server from a local address; raise ConnectError as libpq words it."""
     try:
-        connection = socket.create_connection(target, timeout, source_address=(local, 0))
+        connection = _reach(target, local, timeout)
     except socket.timeout as slow:
         raise ConnectError("timeout expired\n") from slow
     except OSError as refused:
@@ -90,6 +91,16 @@ def connect(
         expired = isinstance(gone, socket.timeout)
         raise ConnectError("timeout expired\n" if expired else CLOSED) from gone
     return Conversation(connection)
+
+
+def _reach(target: tuple[str, int], local: str, timeout: float) -> socket.socket:
+    """Connect from the node's own address, or from any where that one is not known."""
+    try:
+        return socket.create_connection(target, timeout, source_address=(local, 0))
+    except OSError as error:
+        if error.errno != errno.EADDRNOTAVAIL:
+            raise
+    return socket.create_connection(target, timeout)
 
 
 def accept(connection: socket.socket) -> tuple[str, str]:
