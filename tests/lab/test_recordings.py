@@ -25,7 +25,13 @@ from tests.lab.scenario import Scenario, load_all
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples/cm_cluster"
 PROGRAMS = ("cm_agent", "cm_server", "om_monitor", "cm_ctl")
-CORE = ("cm_port_listener", "cm_port_dual_stack", "db_port_listener", "dn_stopped_by_operator")
+CORE = (
+    "cm_port_dual_stack",
+    "cm_port_listener",
+    "cm_port_own_user",  # lsof sees its holder
+    "db_port_listener",
+    "dn_stopped_by_operator",
+)
 RECORDED = {name: s for name, s in load_all().items() if s.recording is not None}
 CHOSEN = sorted(RECORDED) if os.environ.get("E2E") == "all" else CORE
 ELSEWHERE = {

@@ -236,18 +236,23 @@ class CmAgent:
             if row is not None and not self._is_up(program, fresh=True):
                 text = f"port:{port} already in use. /proc/net/tcp:\n{ports.TITLE}\n{row}"
                 self.say("WARNING", text, thread)
-                self._ask_lsof(port, thread)
+                self._ask_lsof(port, row, thread)
                 return True
         return False
 
-    def _ask_lsof(self, port: int, thread: str) -> None:
-        """Write what cm_agent writes on a node without lsof, as the recorded nodes were.
+    def _ask_lsof(self, port: int, row: str, thread: str) -> None:
+        """Write what cm_agent and its lsof write.
 
         The host's own lsof is never run: whether it is installed must not change a record.
         """
         log = self.node.system_call_log
         shown = f"lsof -i:{port} | grep -E 'COMMAND|LISTEN' >> \"{log}\" 2>&1 "
-        self.say("ERROR", f"run system command failed 256! {shown}, errno=2.", thread)
+        seen = ports.lsof(row)
+        if seen is None:
+            self.say("ERROR", f"run system command failed 256! {shown}, errno=2.", thread)
+        else:
+            with log.open("a", encoding="utf-8", errors="replace") as output:
+                output.write(seen)
         self.say("LOG", f"CheckPort: system(command:{shown}).", thread)
 
     def _watch_datanode(self) -> None:

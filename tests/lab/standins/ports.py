@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 from pathlib import Path
 
@@ -11,6 +13,7 @@ TITLE = (
     "   uid  timeout inode  "
 )
 _LISTEN = "0A"
+_LSOF_TITLE = "COMMAND PID USER FD TYPE DEVICE SIZE/OFF NODE NAME"
 
 
 def listener_row(port: int) -> str | None:
@@ -20,6 +23,26 @@ def listener_row(port: int) -> str | None:
         if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
             return row
     return None
+
+
+def lsof(row: str) -> str | None:
+    """Return what lsof prints about a row's listener; None unless this user may see its process."""
+    _, local, *_, inode = row.split()[:10]
+    port = int(local.rpartition(":")[2], 16)
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with contextlib.suppress(OSError):  # gone, or another user's
+                descriptor = _descriptor(process, f"socket:[{inode}]")
+                if descriptor is not None:
+                    name = (process / "comm").read_text(errors="replace").strip()
+                    line = f"{name} {process.name} {os.getuid()} {descriptor}u IPv4 {inode} 0t0"
+                    return f"{_LSOF_TITLE}\n{line} TCP *:{port} (LISTEN)\n"
+    return None
+
+
+def _descriptor(process: Path, target: str) -> str | None:
+    links = (process / "fd").iterdir()
+    return next((link.name for link in links if str(link.readlink()) == target), None)
 
 
 def listen(address: str, port: int, backlog: int = 128) -> socket.socket:
