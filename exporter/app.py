@@ -38,6 +38,7 @@ from exporter.registry import Clock, Collector, Registry
 from exporter.reloading import Reloader, ReloadRecord
 from exporter.settings import read_config
 from exporter.sources.host_files import HostFiles
+from exporter.sources.service_manager import ServiceManager
 from exporter.web.exposition import Format, render
 from exporter.web.listen import open_listeners
 from exporter.web.refusals import Refusals
@@ -220,7 +221,7 @@ def serve(options: Options, config: Config) -> int:
     )
 
     async def live() -> None:
-        daemon = Daemon(reloader)
+        daemon = Daemon(reloader, ServiceManager(os.environ))
         reload = daemon.reload if options.enable_lifecycle else None
         pages = {"/diagnosis": DiagnosisPage(daemon.registry, runtime.clock.wall)}
         settings = SiteSettings(options.telemetry_path, options.max_requests, reload, pages)

@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Callable, Optional, TypeVar
+from typing import Callable, Optional, Protocol, TypeVar
 
 import structlog
 
@@ -27,11 +27,27 @@ LOOK_SECONDS = 5.0
 T = TypeVar("T")
 
 
-class Daemon:
-    """Serves until SIGTERM or SIGINT; SIGHUP reloads. Made and run in one event loop."""
+class Manager(Protocol):
+    """Who started the daemon and wants to know how it fares."""
 
-    def __init__(self, reloader: Reloader) -> None:
+    @property
+    def watchdog_seconds(self) -> Optional[float]:
+        """Within how many seconds it wants a sign of life; None for never."""
+
+    def tell(self, state: str) -> None:
+        """Send it a state; must not raise."""
+
+
+class Daemon:
+    """Serves until SIGTERM or SIGINT; SIGHUP reloads. Made and run in one event loop.
+
+    The manager's watchdog is fed by this loop, and only while collectors make progress: a daemon
+    whose loop or whose collectors all hang is restarted by it.
+    """
+
+    def __init__(self, reloader: Reloader, manager: Manager) -> None:
         self._reloader = reloader
+        self._manager = manager
         self._stop = asyncio.Event()
         self._reload_wanted = asyncio.Event()
         self._next_reload: Optional[asyncio.Future[str]] = None
@@ -64,11 +80,12 @@ class Daemon:
         for listener in listeners:
             name = listener.getsockname()
             structlog.get_logger().info("listening", address=address_text(name), port=name[1])
+        self._manager.tell("READY=1")
         self._begin_warm_up()
-        background = [
-            asyncio.ensure_future(work()) for work in (self._reload_when_told, self._look_at_files)
-        ]
+        works = (self._reload_when_told, self._look_at_files, self._feed_watchdog)
+        background = [asyncio.ensure_future(work()) for work in works]
         await self._stop.wait()
+        self._manager.tell("STOPPING=1")
         structlog.get_logger().info("ending")
         await server.close(DRAIN_SECONDS)
         for task in background:
@@ -97,6 +114,13 @@ class Daemon:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             await self._in_thread(self._reloader.look)
+
+    async def _feed_watchdog(self) -> None:
+        patience = self._manager.watchdog_seconds
+        while patience is not None:
+            if self.registry().stalled_for() < patience / 2:
+                self._manager.tell("WATCHDOG=1")
+            await asyncio.sleep(patience / 4)
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         """Run what may take seconds without holding up the answers; one call after the other."""

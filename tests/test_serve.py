@@ -188,3 +188,17 @@ def test_once_writes_one_clean_page() -> None:
     assert done.returncode == 0
     check_metrics(done.stdout)
     assert node_name(done.stdout.decode()) == "ogdb1"
+
+
+def test_the_service_manager_hears_of_its_life(tmp_path: Path) -> None:
+    """READY once it listens, WATCHDOG from then on, STOPPING when told to end."""
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(address)
+        manager.settimeout(PATIENCE_SECONDS)
+        environment = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000000"}
+        with ExporterProcess(GOOD, env=environment) as exporter:
+            assert manager.recv(100) == b"READY=1"
+            assert exporter.get("/-/healthy").status == 200
+            assert manager.recv(100) == b"WATCHDOG=1"
+        assert manager.recv(100) == b"STOPPING=1"
