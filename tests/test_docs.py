@@ -168,3 +168,13 @@ def test_the_pages_configurations_are_valid() -> None:
     assert blocks
     for block in blocks:
         assert config.parse_config(block.encode(), "docs") != config.Config()
+
+
+def test_every_test_that_the_security_page_names_is_there() -> None:
+    """Each surface has a test, and none of them is made up."""
+    text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "tests/" in line]
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+    assert len(rows) > 10
+    for path, name in named:
+        assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), (path, name)

@@ -162,7 +162,7 @@ class EnvironmentSearch:
         for spool in SPOOLS:
             path = posixpath.join(spool, account.name)
             try:
-                cron = parse_crontab(self._files.text(path), path)
+                cron = parse_crontab(self._files.text(path, beyond_user=True), path)
             except MissingFileError:
                 continue
             except (SourceError, ParseError) as error:

@@ -11,10 +11,12 @@ import os
 import posixpath
 import stat
 from collections import deque
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple, Optional
 
 from exporter.errors import MissingFileError, SourceError
+from exporter.sources.privileges import as_the_user_alone
 
 MAX_BYTES = 1 << 20
 _MAX_LINKS = 40  # as the kernel has it (MAXSYMLINKS)
@@ -33,7 +35,12 @@ class Fingerprint(NamedTuple):
 
 
 class HostFiles:
-    """Reads below ``root``; every path given and returned is the host's own."""
+    """Reads below ``root``; every path given and returned is the host's own.
+
+    The capability to read everything, where the exporter has it, is put aside for each look, as
+    the cluster's user may have made a link of any path. ``beyond_user`` keeps it: for files in
+    directories where that user can make none.
+    """
 
     def __init__(self, root: Path = Path("/")) -> None:
         self.is_own_root = str(root) == "/"
@@ -64,13 +71,14 @@ class HostFiles:
             parts.extendleft(reversed(target.split("/")))
         return current or "/"
 
-    def read(self, path: str, limit: int = MAX_BYTES) -> bytes:
+    def read(self, path: str, limit: int = MAX_BYTES, *, beyond_user: bool = False) -> bytes:
         """Read a regular file of at most ``limit`` bytes; raises SourceError that tells why not.
 
         Raises MissingFileError when there is none. A pipe or a device is refused unread.
         """
         try:
-            descriptor = os.open(self._here(path), _FLAGS)
+            with nullcontext() if beyond_user else as_the_user_alone():
+                descriptor = os.open(self._here(path), _FLAGS)
         except OSError as error:
             raise _error(path, error) from error
         try:
@@ -80,21 +88,23 @@ class HostFiles:
         finally:
             os.close(descriptor)
 
-    def text(self, path: str, limit: int = MAX_BYTES) -> str:
+    def text(self, path: str, limit: int = MAX_BYTES, *, beyond_user: bool = False) -> str:
         """Read a text file; what is not UTF-8 shows as U+FFFD."""
-        return self.read(path, limit).decode("utf-8", "replace")
+        return self.read(path, limit, beyond_user=beyond_user).decode("utf-8", "replace")
 
     def names(self, path: str) -> list[str]:
         """List a directory, sorted; raises SourceError that tells why not."""
         try:
-            return sorted(os.listdir(self._here(path)))  # noqa: PTH208 -- names, not paths
+            with as_the_user_alone():
+                return sorted(os.listdir(self._here(path)))  # noqa: PTH208 -- names, not paths
         except OSError as error:
             raise _error(path, error) from error
 
     def fingerprint(self, path: str) -> Optional[Fingerprint]:
         """Tell what the file looks like from outside; None when it cannot be seen."""
         try:
-            found = os.stat(self._here(path))  # noqa: PTH116 -- host paths are text here
+            with as_the_user_alone():
+                found = os.stat(self._here(path))  # noqa: PTH116 -- host paths are text here
         except (OSError, SourceError):
             return None
         return Fingerprint(
@@ -126,10 +136,10 @@ class WatchedFiles(HostFiles):
         """Tell whether anything that was looked at is another, appeared or went away."""
         return any(self._look(path) != seen for path, seen in list(self._seen.items()))
 
-    def read(self, path: str, limit: int = MAX_BYTES) -> bytes:
+    def read(self, path: str, limit: int = MAX_BYTES, *, beyond_user: bool = False) -> bytes:
         """Read as HostFiles does; the file counts as it looked before it was read."""
         self.watch(path)
-        return super().read(path, limit)
+        return super().read(path, limit, beyond_user=beyond_user)
 
     def names(self, path: str) -> list[str]:
         """List as HostFiles does."""

@@ -13,6 +13,7 @@ from typing import Optional
 
 from exporter.model.logs import LogErrorReason
 from exporter.sources.host_files import HostFiles
+from exporter.sources.privileges import as_the_user_alone
 
 # Never wait for a pipe, never get a terminal, never hand the file to a child.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -34,7 +35,7 @@ def reason_of(error: OSError) -> Optional[LogErrorReason]:
 
 
 class LogHost:
-    """Reads below ``root``."""
+    """Reads below ``root``, with the rights of the user alone: the user may put links there."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._files = HostFiles(root)
@@ -42,15 +43,18 @@ class LogHost:
 
     def names(self, directory: str) -> list[str]:
         """List a directory."""
-        return os.listdir(self._here(directory))  # noqa: PTH208 -- names, not paths
+        with as_the_user_alone():
+            return os.listdir(self._here(directory))  # noqa: PTH208 -- names, not paths
 
     def stat(self, path: str) -> os.stat_result:
         """Look at what a path leads to, through symbolic links."""
-        return os.stat(self._here(path))  # noqa: PTH116 -- host paths are text here
+        with as_the_user_alone():
+            return os.stat(self._here(path))  # noqa: PTH116 -- host paths are text here
 
     def open(self, path: str) -> int:
         """Open a file for reading."""
-        return os.open(self._here(path), _FLAGS)
+        with as_the_user_alone():
+            return os.open(self._here(path), _FLAGS)
 
     def fstat(self, descriptor: int) -> os.stat_result:
         """Look at an open file."""

@@ -1,4 +1,4 @@
-"""Taking every privilege from the calling thread, so that its children never had one.
+"""Taking privileges from the calling thread: all, for its children, or some, for a moment.
 
 The kernel keeps credentials, capability sets and no_new_privs for each thread, and a child
 inherits them from the thread that forked it (capabilities(7), clone(2)). So a thread that lives
@@ -11,6 +11,8 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from exporter.errors import SourceError
 
@@ -20,6 +22,7 @@ _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _HIGHEST_CAPABILITY = 63
+_READS_EVERYTHING = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
 
 
 class _Header(ctypes.Structure):
@@ -57,6 +60,28 @@ def shed_thread_privileges(*, keep_for_user_change: bool) -> None:
         # EINVAL: the kernel knows no such capability. EPERM: no CAP_SETPCAP.
         _prctl(_PR_CAPBSET_DROP, capability, allowed=(errno.EINVAL, errno.EPERM))
     _clear_sets(keep=keep_for_user_change)
+
+
+@contextmanager
+def as_the_user_alone() -> Iterator[None]:
+    """Open files as the user may without capabilities: for paths that the user chooses.
+
+    A link of the cluster's user must not make the exporter read what that user may not. For this
+    thread and this moment; without the capabilities, and as root, nothing changes.
+    """
+    header, data = _Header(_CAPABILITY_VERSION_3, 0), _Data()
+    _checked(_libc.capget(ctypes.byref(header), ctypes.byref(data)), "capget")
+    held = data[0].effective & _READS_EVERYTHING
+    if not held or os.geteuid() == 0:
+        yield
+        return
+    data[0].effective &= ~held
+    _checked(_libc.capset(ctypes.byref(header), ctypes.byref(data)), "capset")
+    try:
+        yield
+    finally:
+        data[0].effective |= held
+        _checked(_libc.capset(ctypes.byref(header), ctypes.byref(data)), "capset")
 
 
 def _prctl(option: int, argument: int, allowed: tuple[int, ...] = ()) -> None:

@@ -254,6 +254,43 @@ def test_a_service_s_ambient_capabilities_stay_with_the_service() -> None:
     assert "NoNewPrivs:\t1" in child
 
 
+_READS = """
+import sys
+from exporter.errors import SourceError
+from exporter.sources.host_files import HostFiles
+from exporter.sources.logfile_host import LogHost
+link, directory = sys.argv[1:]
+def tried(read):
+    try:
+        return str(read())
+    except (OSError, SourceError) as error:
+        return "refused"
+files, logs = HostFiles(), LogHost()
+print(tried(lambda: files.text(link)), tried(lambda: files.names(directory)))
+print(tried(lambda: logs.open(link)), tried(lambda: logs.names(directory)))
+print(tried(lambda: files.text(link, beyond_user=True)))
+print(tried(lambda: open(link).read()))
+"""
+
+
+@pytest.mark.privileged
+def test_a_link_of_the_cluster_user_opens_nothing_that_the_user_may_not_read() -> None:
+    """The exporter may read every file; on paths that the user chooses it reads as the user."""
+    grant = "+sys_ptrace,+dac_read_search"
+    user = ("--reuid=65533", "--regid=65533", "--clear-groups")
+    setpriv = ("setpriv", *user, f"--inh-caps={grant}", f"--ambient-caps={grant}")
+    with open_directory() as directory:
+        closed = directory / "closed"
+        closed.mkdir(mode=0o700)
+        (closed / "secret").write_text("secret")
+        link = directory / "postgresql.conf"
+        link.symlink_to(closed / "secret")
+        words = [*setpriv, sys.executable, "-B", "-c", _READS, str(link), str(closed)]
+        done = subprocess.run(words, check=True, capture_output=True, text=True, cwd=Path.cwd())
+    ours = "refused refused\nrefused refused\n"
+    assert done.stdout == f"{ours}secret\nsecret\n"
+
+
 def test_programs_that_cannot_be_killed_never_pile_up(tmp_path: Path) -> None:
     """While an earlier program is not gone, a run starts nothing and says busy."""
     runner = Runner()
