@@ -17,9 +17,15 @@ COMMAND = f"usr/bin/{NAME}"
 # from the project's root -> in the package; a directory goes with what is in it
 FILES = {
     "config/exporter.yml": f"etc/{NAME}/exporter.yml",
+    "config/web-config.yml": f"usr/share/{NAME}/web-config.yml",
+    f"config/{NAME}@.service": f"usr/lib/systemd/system/{NAME}@.service",
+    # not in force until an administrator copies it
+    f"config/{NAME}@.service.d": f"usr/share/{NAME}/{NAME}@.service.d",
     "config/signatures.yml": f"usr/share/{NAME}/signatures.yml",
     "alerts": f"usr/share/{NAME}/alerts",
     "grafana/dashboards": f"usr/share/{NAME}/dashboards",
+    "docs/configuration.md": f"usr/share/doc/{NAME}/configuration.md",
+    "docs/security.md": f"usr/share/doc/{NAME}/security.md",
     "docs/runbooks": f"usr/share/doc/{NAME}/runbooks",
     "docs/zh/runbooks": f"usr/share/doc/{NAME}/zh/runbooks",
     "README.md": f"usr/share/doc/{NAME}/README.md",
@@ -121,6 +127,7 @@ if [ "$1" = 0 ]; then
 %dir /etc/{NAME}
 {config}/usr/bin/{NAME}
 /usr/lib/{NAME}
+/usr/lib/systemd/system/{NAME}@.service
 /usr/share/{NAME}
 %doc /usr/share/doc/{NAME}
 """

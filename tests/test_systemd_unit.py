@@ -45,7 +45,7 @@ def root(tmp_path: Path, files: list[Path]) -> Path:
         shutil.copy(file, target)
     for name in ("sysinit", "basic", "network", "multi-user", "shutdown"):
         (units / f"{name}.target").write_text("[Unit]\nDescription=x\n", encoding="utf-8")
-    for program in ("opt/opengauss-cm-exporter/bin/python3", "bin/kill"):
+    for program in ("usr/bin/opengauss-cm-exporter", "bin/kill"):
         path = tmp_path / program
         path.parent.mkdir(parents=True)
         path.write_text("#!/bin/sh\n", encoding="utf-8")
