@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -124,6 +125,17 @@ def test_an_alert_leads_to_its_dashboard(rule: Rule) -> None:
         name = re.sub(r"^var-(\w+)=.*", r"\1", variable)
         assert variable == f"var-{name}={{{{ urlquery $labels.{told[name]} }}}}"
         assert told[name] in grouped
+
+
+@pytest.mark.parametrize("uid", sorted(set(PAGES.values())))
+def test_the_dashboard_of_an_alert_is_shipped(uid: str) -> None:
+    """Each page that a link opens is there under its uid, with the variables that links fill in."""
+    text = (ROOT / f"grafana/dashboards/{uid}.json").read_text(encoding="utf-8")
+    dashboard = json.loads(text)
+    assert dashboard["uid"] == uid
+    has = {variable["name"] for variable in dashboard["templating"]["list"]}
+    links = {r.annotations["dashboard_url"] for r in ALERT_RULES if PAGES[r.file.name] == uid}
+    assert {name for link in links for name in re.findall(r"var-(\w+)=", link)} <= has
 
 
 def test_addresses_stand_in_one_place() -> None:
