@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from datetime import timedelta, timezone, tzinfo
 from io import BytesIO
@@ -12,6 +13,7 @@ from exporter.errors import SourceError
 from exporter.sources.host_files import Fingerprint, HostFiles
 
 _LOCALTIME = "/etc/localtime"
+_DATABASE = "/usr/share/zoneinfo"
 _LOOK_SECONDS = 60.0
 _FIXED = re.compile(r"<?[A-Za-z0-9+-]{3,}?>?([+-]?)(\d{1,2})(?::?(\d\d))?")
 
@@ -45,14 +47,16 @@ class LocalZone:
         return self._zone
 
     def _find(self, name: str) -> tzinfo:
+        """Find a zone by its name, here or on the host, or in a file of the host."""
+        name = name.lstrip(":")
+        zone = zone_named(name) if name and not name.startswith("/") else None
+        if zone is not None:
+            return zone
+        path = posixpath.join(_DATABASE, name) if name else _LOCALTIME
         try:
-            if not name:
-                return ZoneInfo.from_file(BytesIO(self._files.read(_LOCALTIME)))
-            if name.startswith(("/", ":/")):
-                return ZoneInfo.from_file(BytesIO(self._files.read(name.lstrip(":"))))
+            return ZoneInfo.from_file(BytesIO(self._files.read(path)))
         except (SourceError, ValueError):
             return timezone.utc
-        return zone_named(name.lstrip(":")) or timezone.utc
 
 
 def zone_named(name: str) -> Optional[tzinfo]:
