@@ -34,6 +34,8 @@ which decides about new files; here is the part of a single one):
 - line beyond 64 KiB: its first 64 KiB are a line, the rest is passed over; an error is counted.
 - NUL bytes at the beginning of a line (the hole that a truncation leaves to a writer with its own
   offset) are passed over; elsewhere, and bad UTF-8 anywhere, they are bytes like any other.
+- a clock that jumps: waiting goes by the monotonic one. Put back, it makes no file and no archive
+  look older than the last look, so that what appears then is read.
 - EACCES, ESTALE, EMFILE, I/O errors: counted by reason, said once, tried again after 1, 2, 4 ...
   60 s; the position stays. A path that vanishes while it is looked at is no error.
 """

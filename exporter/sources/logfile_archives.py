@@ -127,7 +127,8 @@ class Archives:
         if since is None:
             reading = Reading(moment.wall, listed.mtime, moment.horizon)
             return _Text(reader, reading, 0, sys.maxsize, skipping=False)
-        reading = Reading(moment.wall, listed.mtime, count_since=since - _ROUNDED)
+        news = min(since, moment.wall) - _ROUNDED  # the clock may have been put back meanwhile
+        reading = Reading(moment.wall, listed.mtime, count_since=news)
         return _Text(reader, reading, 0, 0, skipping=False)
 
     def _plain_form(self, listed: Listed, first: bytes) -> Optional[LogFile]:

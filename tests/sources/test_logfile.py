@@ -148,6 +148,18 @@ def test_copytruncate(world: World) -> None:
     assert world.lost == [5]
 
 
+def test_copytruncate_and_regrow_past_the_old_offset(world: World) -> None:
+    """However fast the original grows again, the copy is read on and the original anew."""
+    world.append(2)
+    world.poll()
+    world.append(2)
+    world.copy()
+    world.truncate()
+    world.append(9)
+    _check(world, truncations=1)
+    assert world.lost == []
+
+
 def test_copy_is_not_read_while_its_original_stands(world: World) -> None:
     """A backup of a live log counts nothing twice, however long both are there."""
     world.append(2)
@@ -219,6 +231,23 @@ def test_old_file_that_is_moved_in_is_not_news(world: World) -> None:
     assert world.ledger.seen == {}
 
 
+def test_link_to_another_directory(world: World) -> None:
+    """When a directory is a link that is turned, the old file is read on and the new one anew."""
+    real = world.directory.rename(world.directory.with_name("real-1"))
+    world.directory.symlink_to(real.name)
+    world.append()
+    world.poll()
+    world.append()
+    other = world.directory.with_name("real-2")
+    other.mkdir()
+    world.directory.unlink()
+    world.directory.symlink_to(other.name)
+    world.current = None
+    world.append(2)
+    world.poll()
+    assert world.ledger.counted == dict.fromkeys(world.written, 1)
+
+
 def test_symbolic_link_is_one_file_with_its_target(world: World) -> None:
     """A link beside its target counts nothing twice; one that is turned elsewhere is followed."""
     world.append(2)
@@ -269,6 +298,20 @@ def test_unknown_archive_counts_only_what_is_news(world: World) -> None:
         file.write(text)
     world.poll()
     assert world.ledger.counted == {1: 1, 2: 1}
+
+
+def test_archive_beside_its_plain_form_counts_nothing(world: World) -> None:
+    """While both forms exist only the plain one counts, and afterwards neither does again."""
+    world.append(2)
+    world.rotate()
+    world.append()
+    plain = world.directory / "app-000001.log"
+    plain.with_name("app-000001.log.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    world.poll()
+    plain.unlink()
+    for seconds in (1, 11, 61):
+        world.poll(seconds)
+    assert world.ledger.counted == dict.fromkeys(world.written, 1)
 
 
 def test_broken_archive_is_an_error_and_nothing_else(world: World) -> None:
@@ -324,6 +367,32 @@ def test_record_without_newline_in_a_renamed_file(world: World) -> None:
     assert world.ledger.counted == {1: 1, 3: 1}
     world.poll(3)
     _check(world, rotations=1)
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, -60.0, 60.0, 86_400.0])
+def test_clock_that_jumps_hides_no_new_file(world: World, jump: float) -> None:
+    """What is written after the clock was set, forwards or back, counts once."""
+    world.append(2)
+    world.clock_is_ahead = -min(jump, 0)  # until now it was wrong, or is from now on
+    world.poll()
+    world.clock_is_ahead = max(jump, 0)
+    world.rotate()
+    world.append(2)
+    written = time.time() + world.clock_is_ahead
+    os.utime(world.live, (written, written))
+    _check(world, rotations=1)
+
+
+def test_clock_that_was_put_back_hides_no_archive(world: World) -> None:
+    """An archive that appears then has its news counted."""
+    world.clock_is_ahead = 86_400.0
+    world.poll()
+    world.clock_is_ahead = 0.0
+    _, news = world._record()
+    with gzip.open(world.directory / "app-000009.log.gz", "wb") as file:
+        file.write(news)
+    world.poll()
+    assert world.ledger.counted == {1: 1}
 
 
 def test_huge_line_is_passed_over_in_pieces(world: World) -> None:
