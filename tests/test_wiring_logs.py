@@ -33,6 +33,7 @@ class Node:
     def __init__(self, base: Path, config: Logs = Logs()) -> None:  # noqa: B008 -- frozen
         self.log = base / "gausslog"
         self.config = replace(config, state_file=str(base / "state" / "positions.json"))
+        self.markers: list[StopMarker] = []
         for source in CM_SOURCES:
             self.directory(source).mkdir(parents=True, exist_ok=True)
         self.parts = self.start()
@@ -45,7 +46,9 @@ class Node:
     def start(self) -> LogParts:
         """Make the parts anew, as a start of the exporter does, without the thread."""
         installation = _installation(self.log)
-        around = LogSurroundings(lambda: installation, lambda: (endpoint("cm_server"),), tuple)
+        around = LogSurroundings(
+            lambda: installation, lambda: (endpoint("cm_server"),), lambda: self.markers
+        )
         self.parts = log_parts(self.config, around, environ={})
         self.parts.service.open()
         return self.parts
@@ -106,31 +109,22 @@ def _grep_counts(pattern: str, paths: list[Path]) -> dict[Path, int]:
 
 @pytest.mark.parametrize("source", CM_SOURCES)
 def test_recordings_in_odd_pieces_count_as_grep_does(node: Node, source: str) -> None:
-    """Per file, each signature counts exactly what grep -c does."""
+    """Per file, each signature counts what grep -c does, and has the last line's own time."""
     wanted = [s for s in shipped() if source in s.sources]
     expected = {s.id: _grep_counts(s.pattern, recorded(source)) for s in wanted}
+    youngest = dict.fromkeys((s.id for s in wanted), 0.0)
     for path in recorded(source):
         before = dict(node.value("opengauss_log_signature_matches"))
         _feed(node, source, path)
         after = node.value("opengauss_log_signature_matches")
         counted = {s.id: after[(s.id, source)] - before[(s.id, source)] for s in wanted}
         assert counted == {s.id: expected[s.id][path] for s in wanted}, path
-
-
-@pytest.mark.parametrize(
-    "path",
-    [path for path in recorded("cm_agent") if "b1_cmport" in str(path) or "g_res" in str(path)],
-    ids=lambda path: "/".join(path.parts[-6:-3]),
-)
-def test_last_match_is_the_last_records_own_time(node: Node, path: Path) -> None:
-    """After a recording each time is that of the last line that grep finds."""
-    _feed(node, "cm_agent", path)
-    last = node.value("opengauss_log_signature_last_match_timestamp_seconds")
-    for signature in shipped():
-        if "cm_agent" in signature.sources:
-            lines = _grep_run(["-P", signature.pattern, str(path)])
-            expected = max(map(_time_of, lines), default=0)
-            assert last[(signature.id, "cm_agent")] == expected, signature.id
+        for signature in wanted:
+            if counted[signature.id]:
+                last = _time_of(_grep_run(["-P", signature.pattern, str(path)])[-1])
+                youngest[signature.id] = max(last, youngest[signature.id])
+        last_match = node.value("opengauss_log_signature_last_match_timestamp_seconds")
+        assert {s.id: last_match[(s.id, source)] for s in wanted} == youngest, path
 
 
 def test_recorded_port_conflict_is_reported_with_its_holder(node: Node) -> None:
@@ -198,6 +192,28 @@ def test_what_was_known_is_known_after_a_restart(tmp_path: Path) -> None:
     node.read()
     matches = node.value("opengauss_log_signature_matches")
     assert matches[("resource_restart_limit", "cm_agent")] == 2
+
+
+def test_stop_origin_is_known_after_a_restart(tmp_path: Path) -> None:
+    """Who stopped what does not change with the exporter's life, in whatever order things come."""
+    node = Node(tmp_path)
+    node.read()
+    live = node.directory("cm_agent") / "cm_agent-2026-11-22_120000-current.log"
+    live.write_text(_now_line(LIMIT, 5))
+    now = time.time()
+    node.markers = [
+        StopMarker("instance_manual_start", "6001", now),
+        StopMarker("instance_manual_start", "6002", now + 300),
+    ]
+    node.read()
+    before = node.value("opengauss_stop_origin")
+    assert (before[("6001", "restart_limit")], before[("6002", "operator")]) == (1, 1)
+    live.unlink()
+    for _ in range(2):
+        node.restart()
+        assert node.value("opengauss_stop_origin") == before
+        node.read()
+        assert node.value("opengauss_stop_origin") == before
 
 
 def test_bind_failure_age_comes_from_the_logs(node: Node) -> None:
