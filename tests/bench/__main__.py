@@ -8,13 +8,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
-from tests.bench import logs, page, ports
+from tests.bench import alert, logs, memory, page, ports
 from tests.bench.table import Row, machine, render
 
 BENCHMARKS: dict[str, Callable[[], Iterable[Row]]] = {
     "ports": ports.rows,
     "page": page.rows,
     "logs": logs.rows,
+    "memory": memory.rows,
+    "alert": alert.rows,
 }
 
 

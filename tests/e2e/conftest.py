@@ -107,7 +107,7 @@ def hostile_holders(stack: ExitStack) -> dict[str, Holder]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def arrived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arrived]:
     """Let all four clusters be seen, and wait for the pages of those in conflict."""
     result = Arrived()
