@@ -15,6 +15,7 @@ import pytest
 
 from packages.build import ROOT
 from packages.debian import base
+from tests.lab.cluster import Lab
 from tests.support.programs import find_program
 
 BASE = "localhost/python:3.11-slim"
@@ -86,3 +87,28 @@ def test_process_one_reaps_orphans(image: str) -> None:
     """What an ended child leaves behind does not stay as a zombie."""
     done = _podman(*RUN, "--entrypoint=/usr/bin/tini", image, "-s", "--", "python3", "-c", ORPHAN)
     assert done.returncode == 0, done.stderr
+
+
+def test_beside_the_host_it_sees_the_cluster(image: str, tmp_path: Path) -> None:
+    """With the host's processes, sockets and files it finds the cluster and who holds its ports."""
+    config = tmp_path / "exporter.yml"
+    tmp_path.chmod(0o755)
+    with Lab(nodes=2) as lab:
+        node = lab.node(1)
+        lab.await_query(1, "cluster_state   : Normal")
+        config.write_text(
+            f"installation:\n  user: {lab.account.pw_name}\n"
+            f"  gausshome: {node.gausshome}\n  gausslog: {node.gausslog}\n"
+            "cm_query: {enabled: false}\n"
+        )
+        user = f"--user={lab.account.pw_uid}:{lab.account.pw_gid}"
+        host = ("--pid=host", "--network=host", "--volume=/:/host:ro", "--tmpfs=/tmp")
+        limits = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=8192:8192")
+        file = f"--volume={config}:/exporter.yml:ro"
+        words = ("once", "--path.rootfs=/host", "--config.file=/exporter.yml")
+        run = ("run", "--rm", "--read-only", *limits, *host, user, file)
+        done = _podman(*run, image, *words)
+    page = done.stdout
+    assert f'node_name="{node.name}"' in page, done.stderr
+    held = f'opengauss_port_listening{{endpoint="cm_server",instance_id="1",port="{node.cm_port}"}}'
+    assert f"{held} 1" in page, [each for each in page.splitlines() if "_port_" in each]
