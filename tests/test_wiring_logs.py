@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -173,6 +175,21 @@ def test_first_look_sets_times_and_no_counters(tmp_path: Path) -> None:
         file.write(_now_line(LIMIT))
     node.read()
     assert node.value("opengauss_log_signature_matches")[key] == 1
+
+
+def test_first_look_reads_archives_as_far_as_it_goes_back(tmp_path: Path) -> None:
+    """What was rotated and compressed lately is evidence; older archives are not even opened."""
+    node = Node(tmp_path)
+    young, old = (node.directory("cm_agent") / f"cm_agent-{n}.log.gz" for n in (2, 1))
+    young.write_bytes(gzip.compress((_now_line(LIMIT, 1800) + _now_line(LIMIT, 60)).encode()))
+    old.write_bytes(b"no archive at all")
+    os.utime(old, (time.time() - 1000, time.time() - 1000))
+    node.read()
+    key = ("resource_restart_limit", "cm_agent")
+    assert node.value("opengauss_log_signature_matches")[key] == 0
+    last = node.value("opengauss_log_signature_last_match_timestamp_seconds")
+    assert last[key] == pytest.approx(time.time() - 60, abs=5)
+    assert not any(node.parts.service.snapshot.activity["cm_agent"].errors.values())
 
 
 def test_what_was_known_is_known_after_a_restart(tmp_path: Path) -> None:

@@ -251,7 +251,8 @@ class LogFile:
         position = self.position
         position.offset, position.skipping = piece.offset + consumed, skipping
         self.waiting = len(piece.data) - consumed if piece.at_end else 0
-        self._remember_tail(piece.lead + piece.data[:consumed])
+        tail = piece.data[max(0, consumed - TAIL) : consumed]
+        self._remember_tail(tail if len(tail) == TAIL else piece.lead + tail)
         self._remember_head(position.offset)
 
     def fingerprint(self) -> None:
