@@ -8,6 +8,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,10 @@ from exporter.model.logs import LogErrorReason
 from exporter.parsers.log_lines import LONGEST_LINE
 from exporter.sources.logfile import Position, restore_position
 from exporter.sources.logfile_host import LogHost
+from tests.support.directories import open_directory
 from tests.support.log_world import World
+
+NOBODY = 65534
 
 
 class FaultyHost(LogHost):
@@ -475,6 +479,45 @@ def test_error_is_counted_said_once_and_overcome(
         world.poll()
     assert [event["event"] for event in said] == ["log can be read again"]
     assert world.ledger.counted == {1: 1, 2: 1, 3: 1}
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize("closed", ["the file", "its directory", "the directory above"])
+def test_what_the_kernel_refuses_is_told(closed: str) -> None:
+    """An unprivileged user's refusal is counted by its reason, said once, and overcome."""
+    with open_directory() as base:
+        world = World(base / "logs")
+        places = {"its directory": world.directory, "the directory above": base / "logs"}
+        world.append(2)
+        place = places.get(closed, world.live)
+        allowed = place.stat().st_mode & 0o777
+        place.chmod(0o700)
+        assert world.follower is not None
+        with structlog.testing.capture_logs() as said, _as_nobody():
+            for _ in range(30):
+                world.monotonic += 1
+                world.follower.poll(time.time(), world.monotonic)
+        place.chmod(allowed | 0o055)
+        with structlog.testing.capture_logs() as then, _as_nobody():
+            world.follower.poll(time.time(), world.monotonic + 61)
+        reasons = _activity(world)[2]
+        world.close()
+    assert list(reasons) == [LogErrorReason.PERMISSION_DENIED]
+    assert 4 <= reasons[LogErrorReason.PERMISSION_DENIED] <= 6
+    assert [(each["event"], each["reason"]) for each in said] == [
+        ("log cannot be read", "permission_denied")
+    ]
+    assert [each["event"] for each in then] == ["log can be read again"]
+    assert world.ledger.counted == {1: 1, 2: 1}
+
+
+@contextmanager
+def _as_nobody() -> Iterator[None]:
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def test_file_that_cannot_be_read_is_lag(world: World, host: FaultyHost) -> None:
