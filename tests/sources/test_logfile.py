@@ -591,6 +591,25 @@ def test_more_files_than_may_be_open(tmp_path: Path) -> None:
     world.follower.close()
 
 
+def test_when_descriptors_run_out_half_are_given_back(world: World, host: FaultyHost) -> None:
+    """The rest of the process needs some, too; the files are followed all the same."""
+    for number in range(8):
+        path = world.directory / f"app-{number}.log"
+        path.write_bytes(f"2026-11-22 12:00:0{number}.000 tid=7 main LOG: REC 7 END\n".encode())
+    world.poll()
+    host.faults["open"] = errno.EMFILE
+    world.append()
+    world.poll()
+    assert world.follower is not None
+    assert len(world.follower._open_files()) == 4
+    host.faults.clear()
+    for number in range(8):
+        with (world.directory / f"app-{number}.log").open("ab") as file:
+            file.write(b"2026-11-22 12:01:00.000 tid=7 main LOG: REC 7 END\n")
+    world.poll(11)
+    assert world.ledger.counted == {7: 16, 1: 1}
+
+
 def test_idle_look_opens_and_lists_nothing(world: World, host: FaultyHost) -> None:
     """When nothing has changed, a look costs a few stat calls."""
     world.append(3)

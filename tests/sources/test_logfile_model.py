@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Optional
 
 import pytest
 from hypothesis import given, settings
@@ -27,17 +29,24 @@ WRITER = [
     "recreate_with_same_inode",
 ]
 _steps = st.lists(st.sampled_from([*WRITER, "append", "append"]), min_size=3, max_size=6)
-_follower = st.sampled_from(["poll", "poll", "kill", "stop", "restart", "kill and restart"])
+_follower = st.sampled_from(
+    ["poll", "poll", "kill", "kill while looking", "stop", "restart", "kill and restart"]
+)
+_killed_before = st.none() | st.integers(0, 5)  # which of the writer's steps
 
 
-def _play(world: World, steps: list[str], then: str) -> None:
-    for step in steps:
+def _play(world: World, steps: list[str], then: str, killed_before: Optional[int] = None) -> None:
+    for number, step in enumerate(steps):
+        if number == killed_before and world.service is not None:
+            world.kill()
         getattr(world, step)()
     if world.service is None:
         world.start()
         return
     if then == "poll":
         world.poll()
+    elif then == "kill while looking":
+        world.kill_while_looking()
     elif "kill" in then:
         world.kill()
     else:
@@ -46,20 +55,23 @@ def _play(world: World, steps: list[str], then: str) -> None:
         world.start()
 
 
-def _check(blocks: list[tuple[list[str], str]]) -> None:
+_Block = tuple[list[str], str, Optional[int]]
+
+
+def _check(blocks: Sequence[_Block]) -> None:
     with tempfile.TemporaryDirectory() as base:
         world = World(Path(base))
-        for steps, then in blocks:
-            _play(world, steps, then)
+        for block in blocks:
+            _play(world, *block)
         world.settle()
         world.close()
         assert world.wrong() == {}
         assert set(world.ledger.counted) <= set(world.written)
 
 
-@given(st.lists(st.tuples(_steps, _follower), min_size=1, max_size=6))
+@given(st.lists(st.tuples(_steps, _follower, _killed_before), min_size=1, max_size=6))
 @settings(max_examples=EXAMPLES, deadline=None)
-def test_each_record_is_counted_once(blocks: list[tuple[list[str], str]]) -> None:
+def test_each_record_is_counted_once(blocks: list[_Block]) -> None:
     """Records out are records in, but exactly those that the book calls lost."""
     _check(blocks)
 
@@ -123,4 +135,4 @@ FOUND = {
 def test_form_that_was_once_counted_wrong(blocks: list[str]) -> None:
     """What the search above has found stays mended."""
     split = (block.split(": ") for block in blocks)
-    _check([(steps.split(", "), then) for steps, then in split])
+    _check([(steps.split(", "), then, None) for steps, then in split])

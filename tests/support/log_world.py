@@ -320,6 +320,13 @@ class World:
                 self.lost.extend(file.pending)
                 file.pending = []
 
+    def kill_while_looking(self) -> None:
+        """SIGKILL the follower when it has read, and has not written that down."""
+        assert self.follower is not None
+        self.monotonic += 1
+        self.follower.poll(time.time(), self.monotonic)
+        self.kill()
+
     def close(self) -> None:
         """Give the follower's descriptors back, as its end does."""
         assert self.follower is not None
