@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import BinaryIO, Callable, Optional, Union
+from typing import BinaryIO, Callable, NamedTuple, Optional, Union
 from urllib.parse import urlsplit
 
 from prometheus_client.core import Metric
@@ -20,6 +20,7 @@ from exporter.metrics import CATALOGUE
 from exporter.metrics.base import Kind
 from exporter.metrics.ports import PORT_LISTENING
 from exporter.model.diagnosis import Diagnosis, Page, Sample, Silent, Verdict
+from exporter.model.installation import Installation
 from exporter.model.ports import Endpoint
 from exporter.model.static_config import StaticNode
 from exporter.options import Options
@@ -83,11 +84,18 @@ DIAGNOSE_FLAGS = (
 )
 
 
+class _Other(NamedTuple):
+    """Another node's exporter, and what it is called."""
+
+    name: str
+    url: PeerUrl
+
+
 @dataclass(frozen=True)
 class _Others:
     """The nodes to ask, those that cannot be asked, and the answers to come."""
 
-    urls: tuple[PeerUrl, ...]
+    nodes: tuple[_Other, ...]
     silent: tuple[Silent, ...]
     answers: Sequence[Future[Union[str, SourceError]]]
 
@@ -148,23 +156,27 @@ def own_page(families: Iterable[Metric], taken_at: float) -> Page:
 
 
 def _ask(options: Options, config: Config, values: Values) -> _Others:
-    urls: list[PeerUrl] = list(values["node"] or ())
+    """Begin to ask the other nodes; raises UsageError, and SourceError for unusable files."""
+    nodes = [_Other(str(url), url) for url in values["node"] or ()]
     silent: list[Silent] = []
-    if not urls and not values["all-nodes"]:
+    if not nodes and not values["all-nodes"]:
         return _Others((), (), ())
     found, endpoints = look_for_installation(options, config)
     if values["all-nodes"]:
         port = exporter_port(options, values)
-        if found.static is None:
-            silent.append(Silent("--all-nodes", "no cluster_static_config"))
-        for node in found.static.nodes if found.static else ():
-            if node.node_id != found.node_id:
-                url = _url_of(node, port, options, values)
-                urls += [url] if url else []
-                silent += [] if url else [Silent(node.name, "no address")]
+        for node in _other_members(found):
+            url = _url_of(node, port, options, values)
+            nodes += [_Other(f"{node.name} ({url})", url)] if url else []
+            silent += [] if url else [Silent(node.name, "no address")]
+        silent += [] if found.static else [Silent("--all-nodes", "no cluster_static_config")]
+    urls = [node.url for node in nodes]
     _refuse_endpoints(urls, endpoints)
-    peers = Peers(_access(values))
-    return _Others(tuple(urls), tuple(silent), peers.ask(urls))
+    return _Others(tuple(nodes), tuple(silent), Peers(_access(values)).ask(urls))
+
+
+def _other_members(found: Installation) -> Iterator[StaticNode]:
+    nodes = found.static.nodes if found.static else ()
+    return (node for node in nodes if node.node_id != found.node_id)
 
 
 def _url_of(node: StaticNode, port: int, options: Options, values: Values) -> Optional[PeerUrl]:
@@ -190,14 +202,14 @@ def _access(values: Values) -> PeerAccess:
 def _answers(others: _Others, now: float) -> tuple[list[Page], list[Silent]]:
     """Take the answers that are there, and say of each other node why it has none."""
     pages, silent = [], list(others.silent)
-    for url, answer in zip(others.urls, others.answers):
+    for node, answer in zip(others.nodes, others.answers):
         got = answer.result() if answer.done() else SourceError("no answer in time")
         try:
             if isinstance(got, SourceError):
                 raise got
-            pages.append(Page.of(str(url), now, parse_page(got, PAGE_SHAPES)))
+            pages.append(Page.of(str(node.url), now, parse_page(got, PAGE_SHAPES)))
         except (SourceError, ParseError) as error:
-            silent.append(Silent(str(url), str(error)))
+            silent.append(Silent(node.name, str(error)))
     return pages, silent
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from exporter.diagnosis.cluster import Cluster
 from exporter.diagnosis.node import Node
-from exporter.diagnosis.words import phrase
+from exporter.diagnosis.words import Say, in_both, phrase
 from exporter.model.diagnosis import Certainty, Finding, Silent, Text
 
 STALE_SECONDS = 60.0
@@ -36,9 +36,16 @@ def open_questions(
     for cluster in clusters:
         missing = cluster.not_looked_at
         if missing:
-            yield phrase("open_members", nodes=", ".join(missing))
+            alone = len(cluster.nodes) == 1 and not silent
+            yield in_both(lambda say: _members(say, missing, alone=alone))  # noqa: B023 -- at once
     if any(finding.certainty is Certainty.SEEN for finding in findings):
         yield phrase("open_moment")
+
+
+def _members(say: Say, missing: Sequence[str], *, alone: bool) -> str:
+    """Say who was not looked at, and, to who asked nobody else, how that is done."""
+    told = say("open_members", nodes=", ".join(missing))
+    return told + say("open_members_how") if alone else told
 
 
 def _of_node(node: Node) -> Iterator[Text]:

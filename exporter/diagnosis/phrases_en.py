@@ -186,7 +186,8 @@ PHRASES: Mapping[str, str] = {
     " (Linux before 6.8); such a holder would look as if it were gone.",
     "open_silent": "{origin} gives no page ({reason}): what is on that node is not known.",
     "open_members": "Not looked at: {nodes}. Whether a port is taken there, and so whether it is"
-    " on all nodes, cannot be told from here: opengauss-cm-exporter diagnose --all-nodes",
+    " on all nodes, cannot be told from here.",
+    "open_members_how": " All nodes together: opengauss-cm-exporter diagnose --all-nodes",
     "open_moment": "This was one look. A port that is taken for a moment during a start is no"
     " fault; the alerts wait 15 s. Look again to see whether it stays.",
     # what CM says of the cluster

@@ -150,7 +150,8 @@ PHRASES: Mapping[str, str] = {
     "起来就像已经消失。",
     "open_silent": "{origin} 没有返回结果（{reason}）：该节点的情况未知。",
     "open_members": "没有查看的节点：{nodes}。在这里无法判断其端口是否被占用，因此也无法判断是否"
-    "所有节点都受影响：opengauss-cm-exporter diagnose --all-nodes",
+    "所有节点都受影响。",
+    "open_members_how": "查看所有节点：opengauss-cm-exporter diagnose --all-nodes",
     "open_moment": "以上是某一时刻的结果。启动过程中端口被短暂占用并非故障；告警会等待 15 秒。请"
     "再次查看是否仍然存在。",
     "summary OpenGaussClusterUnavailable": "集群没有可用的主节点，数据库无法提供服务。",

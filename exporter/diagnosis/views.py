@@ -1,6 +1,6 @@
 """The nodes' views of their cluster together, as ``alerts/cluster.rules.yml`` records them.
 
-A node's view counts only when a primary cm_server answered its last query.
+A node's view counts only when a primary cm_server answered its last query, and it asks still.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Views:
 
 def views_of(cluster: Cluster) -> Views:
     """Take the views out of the pages."""
-    counted = tuple(n for n in cluster.nodes if any(n.page.true(_OUTCOME, outcome="ok")))
+    counted = tuple(node for node in cluster.nodes if _counts(node))
     servers = list(_seen(counted, "opengauss_cm_server_state", "state"))
     roles = _seen(counted, "opengauss_cm_datanode_role", "role")
     states = (s for n in counted for s in {*_values(n, "opengauss_cm_cluster_state", "state")})
@@ -87,6 +87,12 @@ def views_of(cluster: Cluster) -> Views:
         stopped_nodes=frozenset(n.node_id for n in cluster.nodes if WHOLE_NODE in n.stopped),
         stopped_instances=frozenset((n.node_id, i) for n in cluster.nodes for i in n.stopped),
     )
+
+
+def _counts(node: Node) -> bool:
+    """Tell whether the node asks still: a stopped one shows its last answer for ever."""
+    stopped = any(node.page.true("opengauss_marker_present", marker="cluster_manual_start"))
+    return not stopped and any(node.page.true(_OUTCOME, outcome="ok"))
 
 
 def _outcomes(cluster: Cluster) -> Iterator[Outcome]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
-from tests.bench import alert, logs, memory, page, ports
+from tests.bench import alert, fleet, logs, memory, page, ports
 from tests.bench.table import Row, machine, render
 
 BENCHMARKS: dict[str, Callable[[], Iterable[Row]]] = {
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Row]]] = {
     "logs": logs.rows,
     "memory": memory.rows,
     "alert": alert.rows,
+    "fleet": fleet.rows,
 }
 
 

@@ -16,7 +16,7 @@ from tests.lab import expectations
 from tests.lab.fleet import Fleet
 from tests.lab.runner import Runner
 from tests.lab.scenario import Expectation
-from tests.support.agreement import JUDGED, NOW, WATCHED_ONLY
+from tests.support.agreement import CAUSES, JUDGED, NOW, WATCHED_ONLY
 from tests.support.pages import series
 from tests.support.rules import names_in, rules
 
@@ -59,13 +59,16 @@ def told(diagnosis: Diagnosis) -> list[Mapping[str, str]]:
 def problems(expect: Expectation, diagnosis: Diagnosis) -> list[str]:
     """Return where the diagnosis differs from the alerts that the scenario expects.
 
-    Where it says nothing of alerts, a conflict must be found only where it expects one.
+    Causes must be those and no others. A symptom is an alert when it has lasted a minute, which
+    one look cannot tell: those that are expected must be there, and others may be. Where nothing is
+    said of alerts, a conflict must be found only where one is expected.
     """
-    found = told(diagnosis)
     if expect.alerts is not None:
+        wanted = {alert["alertname"] for alert in expect.alerts}
+        found = [each for each in told(diagnosis) if each["alertname"] in CAUSES | wanted]
         return expectations.alert_problems(expect, found, set(JUDGED))
-    wanted = {f"node{node}" for node, endpoints in (expect.conflicts or {}).items() if endpoints}
-    extra = {each.node_name for each in diagnosis.findings if is_conflict(each)} - wanted
+    taken = {f"node{node}" for node, endpoints in (expect.conflicts or {}).items() if endpoints}
+    extra = {each.node_name for each in diagnosis.findings if is_conflict(each)} - taken
     return [f"a conflict on {node} that there is not" for node in sorted(extra)]
 
 

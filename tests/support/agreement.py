@@ -23,7 +23,7 @@ from tests.support.rules import RULE_FILES, rules
 
 NOW = 6000.0
 """The moment at which is judged, in seconds since the epoch; promtool's time begins there."""
-JUDGED = (
+_CAUSES = (
     "OpenGaussCMPortConflict",
     "OpenGaussCMPortConflictAllNodes",
     "OpenGaussDBPortConflict",
@@ -39,6 +39,8 @@ JUDGED = (
     "OpenGaussPortEphemeralRisk",
     "OpenGaussPortDuplicate",
     "OpenGaussAddressMissing",
+)
+_SYMPTOMS = (
     "OpenGaussClusterUnavailable",
     "OpenGaussCMQueryFailing",
     "OpenGaussClusterDegraded",
@@ -47,6 +49,8 @@ JUDGED = (
     "OpenGaussStartFailed",
     "OpenGaussNodeViewsDisagree",
 )
+CAUSES = frozenset(_CAUSES)
+JUDGED = (*_CAUSES, *_SYMPTOMS)
 WATCHED_ONLY = "watching.rules.yml"
 """Its alerts are about exporters that Prometheus watches for a while; a diagnosis names the same
 in what it leaves open."""

@@ -1,0 +1,26 @@
+"""The fleet's pages are pages as exporters write them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from exporter.metrics import CATALOGUE
+from exporter.parsers.exposition import parse_page
+from exporter.wiring_diagnosis import PAGE_SHAPES
+from tests.bench.fleet_pages import CLUSTERS, NODES, STARTED, page, places
+
+
+def test_the_fleet_is_as_large_as_it_says() -> None:
+    """There are 1,000 nodes in 111 clusters of nine or ten."""
+    sizes = Counter(place.cluster for place in places())
+    assert (len(sizes), sum(sizes.values())) == (CLUSTERS, NODES)
+    assert set(sizes.values()) == {9, 10}
+
+
+def test_a_page_has_every_metric_and_no_other() -> None:
+    """Every metric of the catalogue is there, and the page is one that a diagnosis accepts."""
+    text = page(next(places(taken_each=1)), STARTED)
+    names = {line.split("{")[0].split(" ")[0] for line in text.splitlines()}
+    assert names == {m.name for m in CATALOGUE if m.name.startswith("opengauss_")}
+    assert len(text.splitlines()) >= 600
+    assert parse_page(text, PAGE_SHAPES)
