@@ -12,6 +12,8 @@ from exporter.model.diagnosis import Certainty, Finding, Silent, Text
 STALE_SECONDS = 60.0
 """How old facts may be to say that there is no conflict: four scrapes at the usual interval."""
 
+_OF_A_MOMENT = frozenset({Certainty.SEEN, Certainty.RECORDED})
+
 
 def is_stale(node: Node, now: float) -> bool:
     """Tell whether the node's facts say nothing of ``now``, in seconds since the epoch."""
@@ -38,7 +40,7 @@ def open_questions(
         if missing:
             alone = len(cluster.nodes) == 1 and not silent
             yield in_both(lambda say: _members(say, missing, alone=alone))  # noqa: B023 -- at once
-    if any(finding.certainty is Certainty.SEEN for finding in findings):
+    if any(finding.certainty in _OF_A_MOMENT for finding in findings):
         yield phrase("open_moment")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,21 @@ PAGES = {
     "cluster.rules.yml": "opengauss-cluster",
     "watching.rules.yml": "opengauss-exporter",
 }
+KEYS_OF_2_42 = {
+    "record",
+    "alert",
+    "expr",
+    "for",
+    "keep_firing_for",  # 2.42 is the first with it
+    "labels",
+    "annotations",
+}
+FUNCTIONS_OF_2_42 = {
+    *("max", "min", "sum", "count", "topk", "and", "or", "unless", "bool"),
+    *("absent", "abs", "changes", "floor", "label_replace", "min_over_time", "rate"),
+    *("sort", "time", "vector"),
+}
+_METRIC = re.compile(r"\b[a-zA-Z_:][a-zA-Z0-9_:]*_[a-zA-Z0-9_:]+\b")
 HEADINGS = {
     "docs": ["Meaning", "Impact", "Diagnosis", "Mitigation", "How to be sure", "How it ends"],
     "docs/zh": ["含义", "影响", "诊断", "处理", "如何确认", "如何结束"],
@@ -209,3 +225,35 @@ def test_no_alert_name_is_used_for_two_severities_by_accident() -> None:
         severities.setdefault(rule.name, set()).add(labels["severity"])
     several = {name for name, found in severities.items() if len(found) > 1}
     assert several == {"OpenGaussPortConflictLeftStopped"}
+
+
+def test_every_ruler_takes_the_groups() -> None:
+    """Groups bear this project's name, and none is larger than Mimir takes by default."""
+    sizes = Counter(rule.group for rule in rules())
+    assert all(name.startswith("opengauss-cm-") for name in sizes)
+    assert max(sizes.values()) <= 20
+
+
+@pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.name)
+def test_no_server_is_too_old_for_the_rules(path: Path) -> None:
+    """No field, function or modifier is younger than Prometheus 2.42, and none needs a flag."""
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for group in document["groups"]:
+        assert set(group) == {"name", "rules"}
+        for body in group["rules"]:
+            assert set(body) <= KEYS_OF_2_42
+            assert set(re.findall(r"\b([a-z_0-9]+)\s*\(", _bare(body["expr"]))) <= FUNCTIONS_OF_2_42
+            assert not re.search(r"\s@\s|\boffset\s+-", _bare(body["expr"]))
+
+
+def _bare(expr: str) -> str:
+    """Return an expression without its strings and its lists of labels."""
+    without = re.sub(r'"(?:[^"\\]|\\.)*"', '""', expr)
+    return re.sub(r"\b(by|on|ignoring|without|group_left|group_right)\s*\([^()]*\)", "", without)
+
+
+def test_what_is_asked_for_does_not_rest_on_one_server() -> None:
+    """No rule asks for what a server tells of itself: another one evaluates rules elsewhere."""
+    asked = {name for rule in rules() for text in rule.texts for name in _METRIC.findall(text)}
+    assert asked
+    assert not {name for name in asked if name.startswith(("prometheus_", "thanos_", "cortex_"))}

@@ -6,6 +6,7 @@ taken out, one matcher dropped, or one ``for`` or ``keep_firing_for`` removed.
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 from collections import Counter
@@ -37,7 +38,13 @@ class Mutant(NamedTuple):
     def text(self) -> str:
         """Return the whole changed file."""
         document = yaml.safe_load(self.path.read_text(encoding="utf-8"))
-        document["groups"][0]["rules"][self.place] = self.body
+        places = (
+            (group["rules"], place)
+            for group in document["groups"]
+            for place in range(len(group["rules"]))
+        )
+        rules_of_group, place = next(itertools.islice(places, self.place, None))
+        rules_of_group[place] = self.body
         return yaml.safe_dump(document)
 
 
