@@ -15,7 +15,7 @@ from exporter.metrics.base import Metric
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS_PAGE = Path("docs/metrics.md")
-PAGES_WITH_PARTS = (Path("docs/configuration.md"), Path("README.md"))
+PAGES_WITH_PARTS = (Path("docs/configuration.md"),)
 
 _METRICS_INTRO = """\
 # Metrics

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from exporter import config
-from exporter.cli import Command
+from exporter.cli import COMMANDS, Command
 from exporter.config.durations import parse_duration
 from exporter.errors import ConfigError
 from exporter.flags import FLAGS, Flag
@@ -21,6 +21,7 @@ from exporter.metrics.base import Metric
 from exporter.model.words import ENDPOINT_WORDS
 from scripts.generate_docs import commands_table, documents, metrics_page, with_parts
 from tests.support.config_text import plain
+from tests.support.rules import rules
 
 ROOT = Path(__file__).resolve().parent.parent
 _PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -78,10 +79,21 @@ Flags of `b` alone:
 
 
 def test_every_flag_is_in_the_tables() -> None:
-    """Each spelling of each flag stands in the README and in the configuration's page."""
-    for page in ((ROOT / "README.md").read_text(encoding="utf-8"), _CONFIGURATION):
-        for flag in FLAGS:
-            assert all(f"`{name}" in page for name in flag.names)
+    """Each spelling of each flag stands in the configuration's page."""
+    for flag in FLAGS:
+        assert all(f"`{name}" in _CONFIGURATION for name in flag.names)
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_readme_knows_what_there_is(name: str) -> None:
+    """Every command stands in it, and every metric and alert in it exists."""
+    page = (ROOT / name).read_text(encoding="utf-8")
+    told = set(re.findall(r"`opengauss-cm-exporter (\w+)[^`]*`", page))
+    assert told == {command.name for command in COMMANDS} - {"serve"}
+    metrics = {metric.name for metric in CATALOGUE}
+    assert set(re.findall(r"`(opengauss_\w+)`", page)) - {"opengauss_exporter"} <= metrics
+    alerts = {rule.name for rule in rules() if rule.is_alert}
+    assert set(re.findall(r"`(OpenGauss\w+)`", page)) <= alerts
 
 
 def _keys(kind: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401  # any annotation
