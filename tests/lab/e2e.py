@@ -25,7 +25,7 @@ from tests.lab.scenario import Expectation, Phase, Scenario, load_all
 from tests.lab.stage import Page, Stage
 from tests.support.monitoring import Monitoring, Pace
 
-SEEN_SECONDS = 60.0  # for a page or an answer to be as expected
+SEEN_SECONDS = 120.0  # for a page or an answer to be as expected
 ALERT_SECONDS = 180.0  # for alerts: the longest `for` is 1 m, and a busy machine is slow
 QUIET_SECONDS = 22.0  # longer than the `for` of every cause: what would fire has fired
 SYMPTOM_SECONDS = 75.0  # longer than that of every symptom, and than keep_firing_for
@@ -140,7 +140,7 @@ def play(
         lab.prepare()
         if scenario.started:
             lab.start()
-            lab.await_query(1, "cluster_state   : Normal", 60)
+            lab.await_query(1, "cluster_state   : Normal", SEEN_SECONDS)
         fleet = Fleet(lab, outside=scenario.outside)
         with fleet, stage.watching(scenario.name, fleet):
             on_stage = Play(scenario, Runner(lab), fleet, stage, quiet)
@@ -205,6 +205,7 @@ def row(outcome: Outcome) -> str:
     paged = f"\n  pages: {len(outcome.pages)}" if outcome.pages else ""
     if outcome.paged is not None:
         paged += f", the first at most {outcome.paged:.0f} s behind the conflict"
+        paged += f"; load {os.getloadavg()[0]:.0f} on {os.cpu_count()} processors"
     name = outcome.scenario.name
     return f"{name}\n  expected: {wanted}{pending}\n  seen: {seen}{paged}\n"
 
