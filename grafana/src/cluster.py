@@ -32,22 +32,16 @@ def tiles() -> list[house.Panel]:
     state = or_zero(f"max({states.cluster_state(SCOPE)})")
     verdict = or_zero(f"max({states.verdict(SCOPE, ('cluster',))})")
     balanced = f"min({SCOPE.select(cluster.CLUSTER_BALANCED)} and {states.ok(SCOPE)})"
+    cm_servers = f"({states.cm_servers(SCOPE)}) == {_code_of(words.CM_SERVER_STATES, 'Down')}"
+    datanodes = f"({states.datanode_roles(SCOPE)}) == {_code_of(words.DATANODE_ROLES, 'Down')}"
     return [
         house.stat_panel(
             About(1, "Cluster", "CM's word for the cluster, the worst that any node sees.", 4, 3),
             state,
-            words.coloured(words.CLUSTER_STATES, states.NO_ANSWER),
+            words.coloured(words.CLUSTER_STATES, words.NO_ANSWER),
         ),
-        house.count_panel(
-            About(2, "CMServers down", "cm_servers that answer no node at all.", 4, 3),
-            f"({states.cm_servers(SCOPE)}) == {_code_of(words.CM_SERVER_STATES, 'Down')}",
-            words.WRONG,
-        ),
-        house.count_panel(
-            About(3, "Datanodes down", "Datanodes whose role is Down in every view.", 4, 3),
-            f"({states.datanode_roles(SCOPE)}) == {_code_of(words.DATANODE_ROLES, 'Down')}",
-            words.WRONG,
-        ),
+        _down(2, "CMServers down", "cm_servers that answer no node at all.", cm_servers),
+        _down(3, "Datanodes down", "Datanodes whose role is Down in every view.", datanodes),
         house.stat_panel(
             About(
                 4,
@@ -61,17 +55,12 @@ def tiles() -> list[house.Panel]:
             f"{balanced} or on () vector(-1)",
             words.BALANCE,
         ),
-        house.count_panel(
-            About(
-                5,
-                "Views differ",
-                "Different states that the nodes see at the same time beyond the first, and nodes"
-                " whose query fails while another's is answered.",
-                4,
-                3,
-            ),
+        _down(
+            5,
+            "Views differ",
+            "Different states that the nodes see at the same time beyond the first, and nodes whose"
+            " query fails while another's is answered.",
             _disagreements(),
-            words.WRONG,
         ),
         house.stat_panel(
             About(6, "Ports", "The verdict about the cluster's ports; see its own page.", 4, 3),
@@ -79,6 +68,12 @@ def tiles() -> list[house.Panel]:
             words.numbered(words.VERDICT),
         ),
     ]
+
+
+def _down(number: int, title: str, description: str, rows: str) -> house.Panel:
+    about = About(number, title, description, 4, 3)
+    told = states.told(SCOPE, f"count({rows})")
+    return house.stat_panel(about, told, words.TOLD, words.WRONG)
 
 
 def _code_of(listed: dict[str, str], word: str) -> int:
@@ -107,7 +102,7 @@ def timeline() -> house.Panel:
         " views that a primary cm_server has answered.",
         height=10,
     )
-    otherwise = states.NO_ANSWER
+    otherwise = words.NO_ANSWER
     cm_servers = words.coloured(words.CM_SERVER_STATES, otherwise)
     roles = words.coloured(words.DATANODE_ROLES, otherwise)
     ha_states = words.coloured(words.DATANODE_STATES, otherwise)
@@ -222,8 +217,9 @@ def resources() -> house.Panel:
     ]
     codes = first_of(f"{rows} * {code}" for code, rows in enumerate(told, 1))
     named = f'label_join({codes}, "row", " ", "node_name", "resource")'
-    shown = words.coloured(words.RESOURCE_STATES, words.NONE)
-    return house.state_panel(about, [(or_none(named, "row"), "{{row}}", shown)])
+    defined = f"{named}\nor on () {labelled(states.unanswered(SCOPE), 'row', 'all')}"
+    shown = {**words.coloured(words.RESOURCE_STATES, words.NONE), **words.TOLD}
+    return house.state_panel(about, [(or_none(defined, "row"), "{{row}}", shown)])
 
 
 def starts() -> list[house.Panel]:

@@ -92,12 +92,12 @@ def collectors() -> house.Panel:
 
 
 EXPORTER_COLUMNS = (
-    Column("instance", "Exporter", 260),
-    Column("node_name", "Node", 180),
-    Column("version", "Version", 140),
-    Column("python_version", "Python", 140),
-    Column("level", "May see", 140, words.ATTRIBUTION),
-    Column("source", "Sockets from", 160),
+    Column("instance", "Exporter", 200),
+    Column("node_name", "Node", 130),
+    Column("version", "Version", 100),
+    Column("python_version", "Python", 100),
+    Column("level", "May see", 120, words.ATTRIBUTION),
+    Column("source", "Sockets from", 130),
     Column("Value", "State", None, words.numbered(words.UP), filled=True),
 )
 

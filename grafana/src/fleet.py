@@ -23,7 +23,7 @@ def tiles() -> list[house.Panel]:
     """Count clusters and nodes."""
     info = SCOPE.select(recorded.NODE_INFO)
     clusters = group_by(CLUSTER, info)
-    state = SCOPE.select(recorded.CLUSTER_STATE, 'state!="Normal"')
+    normal = list(words.CLUSTER_STATES).index("Normal") + 1
     nodes_at_risk = group_by(states.NODE, states.at_risk(SCOPE))
     unwatched = f"group by (cluster, node_id) ({states.not_watched(SCOPE)})"
     tiles_ = (
@@ -37,8 +37,8 @@ def tiles() -> list[house.Panel]:
         ),
         (
             "Not Normal",
-            "Clusters of which a node sees a state other than Normal.",
-            group_by(CLUSTER, state),
+            "Clusters of which a node sees a state other than Normal, or no node gets an answer.",
+            f"({states.cluster_state(SCOPE)}) != {normal}",
             words.LEFT,
         ),
         (
@@ -87,13 +87,13 @@ def clusters() -> house.Panel:
     rows = first_of(labelled(f"({rows})", "what", title) for title, rows in zip(COLUMNS, columns))
     named = copied(labelled(f"({rows})", "name", "(no label)"), "name", "$1", "cluster", "(.+)")
     panel = house.matrix_panel(
-        about, f"max by (name, what) ({named})", house.Axes("name", "what", "Cluster", COLUMNS, 260)
+        about, f"max by (name, what) ({named})", house.Axes("name", "what", "Cluster", COLUMNS, 190)
     )
     return _worded(panel)
 
 
 def _worded(panel: house.Panel) -> house.Panel:
-    state = words.coloured(words.CLUSTER_STATES, states.NO_ANSWER)
+    state = words.coloured(words.CLUSTER_STATES, words.NO_ANSWER)
     panel.override_by_name("Ports", _filled(words.numbered(words.VERDICT)))
     panel.override_by_name("State", _filled(state))
     for title in COLUMNS[2:-1]:
@@ -120,7 +120,7 @@ def over_time() -> list[house.Panel]:
         8,
         "Clusters by state",
         "How many clusters have a node that sees them so. A cluster whose nodes disagree counts"
-        " once for each state.",
+        " once for each state; no answer: no node's query was answered by a primary cm_server.",
         8,
         8,
     )
@@ -144,10 +144,17 @@ def over_time() -> list[house.Panel]:
     why = or_none(f"topk(5, count by (reason) ({CONFLICT}))", "reason")
     kinds = [(or_zero(f"count({rows})"), kind) for kind, rows in _risks().items()]
     return [
-        house.series_panel(by_state, [(states_, "{{state}}")], colours=words.CLUSTER_STATES),
+        _by_state(by_state, states_),
         house.series_panel(reasons, [(why, "{{reason}}")]),
         house.series_panel(risks, kinds),
     ]
+
+
+def _by_state(about: About, rows: str) -> house.Panel:
+    silent = or_zero(f"count(({states.cluster_state(SCOPE)}) == 0)")
+    colours = {**words.CLUSTER_STATES, words.NO_ANSWER.text: words.UNKNOWN}
+    queries = [(rows, "{{state}}"), (silent, words.NO_ANSWER.text)]
+    return house.series_panel(about, queries, colours=colours)
 
 
 def _risks() -> dict[str, str]:

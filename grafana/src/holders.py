@@ -22,7 +22,7 @@ RANGE = "sysctl net.ipv4.ip_local_port_range"
 NO_TIME = {"0": words.Word("-", words.NEUTRAL)}
 
 HOLDER_COLUMNS = (
-    Column("status", "State", 130, words.STATUS, filled=True),
+    Column("status", "State", 125, words.STATUS, filled=True),
     Column("node_name", "Node", 75),
     Column("endpoint", "Endpoint", 140),
     Column("port", "Port", 62),
@@ -30,8 +30,8 @@ HOLDER_COLUMNS = (
     Column("process", "Process", 105),
     Column("pid", "PID", 70),
     Column("user", "User", 65),
-    Column("Value", "Running since", 155, NO_TIME, "dateTimeAsIso"),
-    Column("reason", "Reason", 150),
+    Column("Value", "Running since", 165, NO_TIME, "dateTimeAsIso"),
+    Column("reason", "Reason", 145),
     Column("agent", "What cm_agent sees", 185, words.AGENT_SEES),
     Column("address", "Address", 110),
     Column("place", "Unit or container"),
@@ -41,7 +41,7 @@ STEP_COLUMNS = (
     Column("node_name", "Node", 75),
     Column("port", "Port", 62),
     Column("action", "What to do", None, words.ACTIONS),
-    Column("look", "Look first, as root", 300),
+    Column("look", "Look first, as root", 325),
     Column("start", "Not back after 1 min", 160),
     Column("runbook", "Runbook", 80, link=f"{house.RUNBOOKS}${{__value.raw}}"),
 )

@@ -19,7 +19,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from exporter.metrics.node import NODE_INFO
 from exporter.metrics.ports import PORT_LISTENING
 from grafana.src.promql import Scope, Source, or_zero
-from grafana.src.words import FINE, NEUTRAL, NONE, Words, always, mapping
+from grafana.src.words import NEUTRAL, NONE, Words, always, mapping
 
 TAG = "opengauss"
 RUNBOOKS = "https://github.com/opengauss-cm-exporter/opengauss-cm-exporter/blob/main/docs/runbooks/"
@@ -155,7 +155,7 @@ def matrix_panel(about: About, expression: str, axes: Axes) -> table.Panel:
     }
     by_row: dict[str, object] = {"fields": {}, "sort": [{"field": axes.title}]}
     panel = _dressed(table.Panel(), about).with_target(instant(expression)).unit(NO_UNIT)
-    panel.align(common.FieldTextAlignment.CENTER)
+    panel.align(common.FieldTextAlignment.CENTER).min_width(80)
     panel.transformations(
         [
             dashboard.DataTransformerConfig(id_val="groupingToMatrix", options=pivot),
@@ -227,10 +227,8 @@ def series_panel(
     legend = common_builders.VizLegendOptions().show_legend(True)
     legend.display_mode(common.LegendDisplayMode.LIST).placement(common.LegendPlacement.BOTTOM)
     panel = _dressed(timeseries.Panel(), about).unit(unit).min(0).legend(legend).fill_opacity(5)
-    panel.color_scheme(
-        builders.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
-    )
-    for name, colour in {"none": FINE, **(colours or {})}.items():
+    panel.color_scheme(builders.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC))
+    for name, colour in {"none": NEUTRAL, **(colours or {})}.items():
         fixed: dict[str, object] = {"color": {"mode": "fixed", "fixedColor": colour}}
         panel.override_by_name(name, properties(fixed))
     if unit in COUNTED:

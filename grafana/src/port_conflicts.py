@@ -126,7 +126,7 @@ def timeline() -> house.Panel:
         " node's query was answered by a primary cm_server.",
         height=14,
     )
-    otherwise = states.NO_ANSWER
+    otherwise = words.NO_ANSWER
     cluster = words.coloured(words.CLUSTER_STATES, otherwise)
     cm_servers = words.coloured(words.CM_SERVER_STATES, otherwise)
     roles = words.coloured(words.DATANODE_ROLES, otherwise)

@@ -8,7 +8,6 @@ from grafana.src.promql import ON_TARGET, PORT, Scope, coded, first_of, group_by
 
 NODE = ("cluster", "node_name")
 INSTANCE = ("cluster", "node_name", "instance_id")
-NO_ANSWER = words.Word("no answer", words.UNKNOWN)
 
 
 def passed(scope: Scope) -> str:
@@ -71,10 +70,30 @@ def in_order(shown: list[str], otherwise: str) -> str:
     return coded({**dict(enumerate(shown, 1)), 0: otherwise})
 
 
+def _ok(scope: Scope) -> str:
+    return f"({scope.select(cluster.QUERY_OUTCOME, _is('outcome', 'ok'))} == 1)"
+
+
+def _is(label: str, value: str) -> str:
+    return f'{label}="{value}"'
+
+
 def ok(scope: Scope) -> str:
     """Narrow rows to nodes whose last query a primary cm_server has answered."""
-    outcome = scope.select(cluster.QUERY_OUTCOME, 'outcome="ok"')
-    return f"{ON_TARGET} ({outcome} == 1)"
+    return f"{ON_TARGET} {_ok(scope)}"
+
+
+def told(scope: Scope, value: str) -> str:
+    """Tell a value, -1 where it is absent and no node's query was answered, and 0 otherwise.
+
+    So that nothing is called `none` that nobody could look at.
+    """
+    return f"({value})\nor on () (group({_ok(scope)}) * 0)\nor on () vector(-1)"
+
+
+def unanswered(scope: Scope) -> str:
+    """Say -1 where no node's query was answered, and nothing otherwise."""
+    return f"(vector(-1) unless on () group({_ok(scope)}))"
 
 
 def answered(scope: Scope, rows: str) -> str:
@@ -125,14 +144,10 @@ def _members(scope: Scope, component: str) -> str:
 def markers(scope: Scope) -> str:
     """Code what keeps each node, or one of its instances, stopped; see words.MARKERS."""
     by_cm, by_nobody = (
-        scope.on_node(f"{scope.select(logs.STOP_ORIGIN, _origin(name))} == 1")
+        scope.on_node(f"{scope.select(logs.STOP_ORIGIN, _is('origin', name))} == 1")
         for name in ("restart_limit", "unknown")
     )
     whole = scope.select(recorded.STOPPED, 'instance_id=""')
     paused, instances = scope.select(recorded.PAUSED), scope.select(recorded.STOPPED)
     shown = [group_by(NODE, rows) for rows in (whole, paused, instances, by_cm, by_nobody)]
     return in_order(shown, group_by(NODE, scope.select(recorded.NODE_INFO)))
-
-
-def _origin(name: str) -> str:
-    return f'origin="{name}"'

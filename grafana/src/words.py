@@ -28,6 +28,10 @@ Words = dict[str, Word]
 NONE = Word("none", FINE)
 
 
+NO_ANSWER = Word("no answer", UNKNOWN)
+TOLD: Words = {"0": NONE, "-1": NO_ANSWER}
+
+
 def mapping(words: Words) -> dashboard.ValueMapping:
     """Map values to words."""
     options = {
@@ -168,7 +172,7 @@ VIEWED_CM_SERVER = {**CM_SERVER_STATES, "Skip": NEUTRAL, "Init": RISK, "Unknown"
 BALANCE: Words = {
     "1": Word("yes", FINE),
     "0": Word("no", NEUTRAL),
-    "-1": Word("no answer", UNKNOWN),
+    "-1": NO_ANSWER,
 }
 
 RESOURCE_STATES = {"OnLine": FINE, "OffLine": WRONG, "Deleted": WRONG, "Unknown": UNKNOWN}
