@@ -23,7 +23,7 @@ from tests.lab.cluster import Lab
 from tests.lab.fleet import Fleet
 from tests.lab.runner import Runner
 from tests.support.dashboards import DEFAULTS, every_panel, read
-from tests.support.monitoring import Monitoring
+from tests.support.monitoring import Monitoring, Pace
 from tests.support.pages import Pages
 from tests.support.rules import RULE_FILES
 
@@ -31,6 +31,7 @@ pytestmark = pytest.mark.e2e
 
 SHOWN = yaml.safe_load((Path(__file__).parent / "shown.yml").read_text(encoding="utf-8"))
 WITHIN = 90.0
+PACE = Pace("2s", "1s")  # a scrape may take as long as the interval: a busy machine is slow
 CLUSTER = DEFAULTS["cluster"]
 PANELS = {(uid, panel["title"]): panel for uid, panel in every_panel()}
 PHASES = (
@@ -135,7 +136,9 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Texts]:
     with Lab(2) as lab, Fleet(lab) as fleet, Pages() as pages:
         rules = _prompt_rules(directory)
         targets = fleet.targets(CLUSTER)
-        with Monitoring(directory / "monitoring", targets, rule_files=rules) as monitoring:
+        with Monitoring(
+            directory / "monitoring", targets, pace=PACE, rule_files=rules
+        ) as monitoring:
             play = Play(lab, fleet, monitoring, pages)
             for phase in PHASES:
                 play.phase(phase)
