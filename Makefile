@@ -38,7 +38,8 @@ run: venv ## start the exporter on this node
 chaos: venv ## faults and load against the real exporter, expected and seen
 	$(BIN)/python -m tests.chaos
 
-fuzz: venv ## 200,000 outputs of cm_ctl through their parser, 20,000 lives of a log
+fuzz: venv ## rubbish for all that takes bytes (SECONDS=5 each), 200,000 outputs of cm_ctl, 20,000 lives of a log
+	$(BIN)/python -m tests.fuzz $(or $(SECONDS),5)
 	FUZZ_INPUTS=200000 $(BIN)/python -m pytest tests/fuzz tests/sources/test_logfile_model.py
 
 demo: venv ## a simulated cluster, a port conflict, and the way back (SCENARIO=name, KEEP=1)
