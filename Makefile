@@ -35,8 +35,8 @@ test: venv tools lint types unit ## everything that CI runs
 run: venv ## start the exporter on this node
 	$(BIN)/opengauss-cm-exporter
 
-chaos: venv ## faults and load against the real exporter, expected and seen
-	$(BIN)/python -m tests.chaos
+chaos: venv ## faults and load against the real exporter, expected and seen (TRIAL=word for some)
+	$(BIN)/python -m tests.chaos $(TRIAL)
 
 fuzz: venv ## rubbish for all that takes bytes (SECONDS=5 each), 200,000 outputs of cm_ctl, 20,000 lives of a log
 	$(BIN)/python -m tests.fuzz $(or $(SECONDS),5)

@@ -19,7 +19,7 @@ LONGEST_PATTERN = 4096  # characters
 # What would tell a chunk from a line, or a byte from a character.
 _REFUSED = (
     (
-        re.compile(r"(?:\\\\|\\[^AzC]|[^\\])*\\[AzC]"),
+        re.compile(r"(?:\\\\|\\[^AzC\\]|[^\\])*\\[AzC]"),
         r"\A, \z and \C are not supported; use ^ and $",
     ),
     (

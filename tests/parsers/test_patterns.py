@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from exporter.errors import ParseError
 from exporter.parsers.literals import required_literal
 from exporter.parsers.patterns import PatternSet, compile_pattern, pattern_problem
+from tests.fuzz.running import failure
+from tests.fuzz.targets import Target
 
 
 @pytest.mark.parametrize(
@@ -131,3 +133,12 @@ def test_literal_stands_in_every_match(pattern: str, data: st.DataObject) -> Non
         pattern = pattern.replace("?P<n>", "?:")
     text = data.draw(st.from_regex(re.compile(pattern.encode()), fullmatch=True))
     assert required_literal(pattern) in text
+
+
+@pytest.mark.parametrize(
+    "pattern", ["\\" * 401, "\\" * 400 + "d+(", "(?" + "i" * 4000, "[é" * 1000]
+)
+def test_the_check_of_a_pattern_takes_no_longer_than_the_pattern(pattern: str) -> None:
+    """No pattern, however odd, makes its own check hang."""
+    target = Target("pattern", list, lambda data: pattern_problem(data.decode()), ())
+    assert failure(target, pattern.encode()) == ""
