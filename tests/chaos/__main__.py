@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Callable
 
 from tests.bench.table import Row, machine, render
-from tests.chaos import crash, host, restarts, rules, web
+from tests.chaos import crash, host, logs, restarts, rules, web
 
 TRIALS: dict[str, Callable[[], Iterator[Row]]] = {
     "crash": crash.rows,
@@ -26,6 +26,7 @@ TRIALS: dict[str, Callable[[], Iterator[Row]]] = {
     "namespaces": host.namespaces,
     "pair": host.high_availability_pair,
     "soak": host.soak,
+    "logs": logs.rows,
     "rules": rules.rows,
 }
 

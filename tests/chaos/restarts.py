@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.bench.table import Row
-from tests.chaos.log import Log, counted
+from tests.chaos.growing_log import Log, counted
 from tests.chaos.looks import as_expected, bad_pages, failed_collectors, nothing, wait_until
 from tests.support.exporter_process import ExporterProcess
 

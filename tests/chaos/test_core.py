@@ -12,7 +12,6 @@ from tests.chaos import host, restarts
 
 CORE: dict[str, Callable[[], Iterator[Row]]] = {
     "clock": restarts.clock_jumps,
-    "full disk": restarts.full_disk,
     "hidepid": host.hidepid,
     "namespaces": host.namespaces,
 }
