@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Optional
 
@@ -43,6 +43,7 @@ class Archives:
         troubles: Troubles,
     ) -> None:
         self._known = Known(set(), {})
+        self._unread: list[Listed] = []
         self._host = host
         self._table = table
         self._readers = readers
@@ -50,23 +51,30 @@ class Archives:
 
     def read(self, listing: Listing, moment: Moment) -> bool:
         """Read what is listed and was not read; whether records were found."""
-        plain = {listed.path for listed in listing.files if not listed.is_archive}
-        archives = [listed for listed in listing.files if listed.is_archive]
-        if not listing.unreadable:
-            self._forget_others({listed.identity for listed in archives})
+        if listing.changed or listing.unreadable:
+            self._take_stock(listing)
+        plain = {listed.path for listed in listing.files} if self._unread else set()
         found = False
-        for listed in archives:
-            done = listed.identity in self._known.done or listed.path[: -len(ARCHIVE)] in plain
-            if done or self._waits(listed.identity):
+        for listed in self._unread:
+            if listed.path[: -len(ARCHIVE)] in plain or self._waits(listed.identity):
                 continue
             if self._troubles.may_try(listed.identity, moment.monotonic):
                 found |= self._attempt(listed, moment)
+        self._unread = [each for each in self._unread if each.identity not in self._known.done]
         return found
 
-    def _forget_others(self, identities: set[Identity]) -> None:
+    def _take_stock(self, listing: Listing) -> None:
+        """See what is unread; of thousands that are done no look needs to think again."""
         done, copies = self._known
-        remaining = {each: content for each, content in copies.items() if each in identities}
-        self._known = Known(done & identities, remaining)
+        if not listing.unreadable:
+            there = {listed.identity for listed in listing.archives}
+            copies = {each: content for each, content in copies.items() if each in there}
+            self._known = Known(done & there, copies)
+        self._unread = [each for each in listing.archives if each.identity not in done]
+
+    def is_unread(self, identity: Hashable) -> bool:
+        """Whether an archive is there and was not read yet."""
+        return any(listed.identity == identity for listed in self._unread)
 
     def _waits(self, identity: Identity) -> bool:
         """Whether an archive is the copy of a file that is as it was."""
@@ -149,7 +157,7 @@ class Archives:
         """Write down what is known, in JSON's types."""
         done, copies = self._known
         return {
-            "archives": [list(identity) for identity in sorted(done)],
+            "archives": list(done),
             "archive_copies": [[*identity, content] for identity, content in copies.items()],
         }
 

@@ -89,8 +89,8 @@ class LogFollower:
         found = self._read(moment)
         found |= self._archives.read(listing, moment)
         self._tidy(monotonic)
-        self._troubles.forget_others(
-            self._table.files.keys() | {listed.identity for listed in listing.files}
+        self._troubles.forget_unless(
+            lambda key: key in self._table.files or self._archives.is_unread(key)
         )
         self._table.seen.update((p, wall) for p in patterns if p not in listing.unreadable)
         return Poll(found, more=any(_has_more(file) for file in self._open_files()))

@@ -11,7 +11,7 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional, Union
 
@@ -69,11 +69,22 @@ class Trouble(NamedTuple):
 
 @dataclass
 class Listing:
-    """What there is. ``unreadable`` are the patterns of which something could not be listed."""
+    """What there is.
+
+    ``packed`` are the archives of each directory. ``changed``: some directory was read anew.
+    ``unreadable`` are the patterns of which something could not be listed.
+    """
 
     files: list[Listed] = field(default_factory=list)
+    packed: list[Sequence[Listed]] = field(default_factory=list)
+    changed: bool = False
     troubles: list[Trouble] = field(default_factory=list)
     unreadable: set[Pattern] = field(default_factory=set)
+
+    @property
+    def archives(self) -> list[Listed]:
+        """All archives; there may be thousands, which not every look need gather."""
+        return [listed for archives in self.packed for listed in archives]
 
 
 class _Directory(NamedTuple):
@@ -81,6 +92,7 @@ class _Directory(NamedTuple):
     mtime_ns: int
     listed_at: float
     files: Sequence[Listed]
+    archives: Sequence[Listed]
     troubles: Sequence[Trouble]
 
 
@@ -131,18 +143,28 @@ class LogLister:
         known = self._before.pop((pattern, path), None)
         try:
             look = self._host.stat(path)
-            if known is None or thorough or _may_have_changed(known, look):
-                known = self._read_directory(pattern, path, look, now)
+            same = known is not None and not _may_have_changed(known, look)
+            if known is None or thorough or not same:
+                archives = {a.path: a for a in known.archives} if known and same else {}
+                known = self._read_directory(pattern, path, look, now, archives)
+                listing.changed = True
         except (OSError, SourceError) as error:
             _note(listing, pattern, path, error)
             return
         self._known[(pattern, path)] = known
         listing.files.extend(known.files)
+        listing.packed.append(known.archives)
         listing.troubles.extend(known.troubles)
 
     def _read_directory(
-        self, pattern: Pattern, path: str, look: os.stat_result, now: float
+        self,
+        pattern: Pattern,
+        path: str,
+        look: os.stat_result,
+        now: float,
+        archives: Mapping[str, Listed],
     ) -> _Directory:
+        """List a directory; ``archives`` need no look, for there may be thousands."""
         wanted = re.compile(fnmatch.translate(posixpath.basename(pattern.path)))
         names = {
             name
@@ -152,12 +174,14 @@ class LogLister:
         files, troubles = list[Listed](), list[Trouble]()
         for name in sorted(names):
             full = posixpath.join(path, name)
-            found = self._look_at(pattern, full)
+            found = archives.get(full) or self._look_at(pattern, full)
             if isinstance(found, Listed):
                 files.append(found)
             elif found is not None:
                 troubles.append(found)
-        return _Directory(look.st_ino, look.st_mtime_ns, now, files, troubles)
+        plain = [listed for listed in files if not listed.is_archive]
+        packed = [listed for listed in files if listed.is_archive]
+        return _Directory(look.st_ino, look.st_mtime_ns, now, plain, packed, troubles)
 
     def _look_at(self, pattern: Pattern, path: str) -> Union[Listed, Trouble, None]:
         try:

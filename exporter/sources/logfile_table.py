@@ -52,8 +52,7 @@ class FileTable:
         """Take what is listed; give the closed files that have changed since they were read."""
         paths: dict[Identity, list[Listed]] = {}
         for listed in listing.files:
-            if not listed.is_archive:
-                paths.setdefault(listed.identity, []).append(listed)
+            paths.setdefault(listed.identity, []).append(listed)
         for identity, places in paths.items():
             if identity in self.files:
                 self._meet_again(self.files[identity], places)

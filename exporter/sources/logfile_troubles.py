@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Callable
 
 import structlog
 
@@ -67,9 +67,9 @@ class Troubles:
         for key in [k for k in self._failing if _is_of_listing(k) and k not in current]:
             self.worked(key, self._failing[key].path)
 
-    def forget_others(self, keys: AbstractSet[Hashable]) -> None:
-        """Let go of files that are not among these; what a listing told is not touched."""
-        for key in [k for k in self._failing if k not in keys and not _is_of_listing(k)]:
+    def forget_unless(self, is_known: Callable[[Hashable], bool]) -> None:
+        """Let go of files that are not known any more; what a listing told is not touched."""
+        for key in [k for k in self._failing if not (_is_of_listing(k) or is_known(k))]:
             del self._failing[key]
 
 

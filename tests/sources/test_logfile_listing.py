@@ -66,8 +66,8 @@ def test_files_and_their_archives_match(tmp_path: Path, host: CountingHost) -> N
         (tmp_path / name).touch()
     (tmp_path / "a-3.log").mkdir()
     listing = _look(LogLister(host), tmp_path / "a-*.log")
-    assert _names(listing) == ["a-1.log", "a-2.log.gz"]
-    assert [listed.is_archive for listed in listing.files] == [False, True]
+    assert _names(listing) == ["a-1.log"]
+    assert [listed.path for listed in listing.archives] == [str(tmp_path / "a-2.log.gz")]
     assert (listing.troubles, listing.unreadable) == ([], set())
 
 
@@ -93,7 +93,8 @@ def test_file_that_vanishes_between_listing_and_look(tmp_path: Path, host: Count
     (tmp_path / "a.log").touch()
     (tmp_path / "b.log").symlink_to("nowhere")
     host.faults[str(tmp_path / "a.log")] = errno.ENOENT
-    assert _look(LogLister(host), tmp_path / "*.log") == Listing()
+    listing = _look(LogLister(host), tmp_path / "*.log")
+    assert (listing.files, listing.archives, listing.troubles) == ([], [], [])
 
 
 @pytest.mark.parametrize(
@@ -137,10 +138,27 @@ def test_directory_that_did_not_change_is_not_listed_again(
     lister = LogLister(host)
     first = _look(lister, tmp_path / "*.log", thorough=False)
     host.calls.clear()
-    assert _look(lister, tmp_path / "*.log", thorough=False) == first
+    again = _look(lister, tmp_path / "*.log", thorough=False)
+    assert (first.changed, again.changed, again.files) == (True, False, first.files)
     assert host.calls == {"stat": 1}
-    _look(lister, tmp_path / "*.log")
+    assert _look(lister, tmp_path / "*.log").changed
     assert host.calls["names"] == 1
+
+
+def test_archives_of_a_quiet_directory_are_not_looked_at_again(
+    tmp_path: Path, host: CountingHost
+) -> None:
+    """Of thousands of archives a thorough look costs no more than their names."""
+    for number in range(50):
+        (tmp_path / f"{number}.log.gz").touch()
+    _quiet(tmp_path)
+    lister = LogLister(host)
+    first = _look(lister, tmp_path / "*.log")
+    host.calls.clear()
+    assert _look(lister, tmp_path / "*.log").archives == first.archives
+    assert host.calls == {"stat": 1, "names": 1}
+    (tmp_path / "0.log.gz").unlink()
+    assert len(_look(lister, tmp_path / "*.log").archives) == 49
 
 
 def test_directory_that_changed_is_listed_at_once(tmp_path: Path, host: CountingHost) -> None:
