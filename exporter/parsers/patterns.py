@@ -91,7 +91,7 @@ class PatternSet:
             return range(self._count)
         if not self._any.search(text, 0, end):
             return ()
-        found: Optional[list[int]] = self._set.Match(text if end == len(text) else text[:end])
+        found: Optional[list[int]] = self._set.Match(memoryview(text)[:end])
         return sorted(found) if found else range(self._count)
 
 
