@@ -1,7 +1,8 @@
 """The rules at fleet size: a real Prometheus scrapes 1,000 nodes and evaluates every group.
 
 Durations are Prometheus's own (``prometheus_rule_group_last_duration_seconds``), once with a
-healthy fleet and once with every fiftieth node in conflict.
+healthy fleet and once with every fiftieth node in conflict. The fleet's dashboard is measured in
+both.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple, final
 
+from tests.bench import dashboards
 from tests.bench.fleet_pages import CLUSTERS, NODES, page, places
 from tests.bench.table import Row, at_most
 from tests.support.monitoring import Monitoring, Pace, Target
@@ -46,9 +48,11 @@ def rows() -> Iterator[Row]:
     directory = tempfile.TemporaryDirectory(prefix="ogcm-fleet-")
     with directory, _Fleet() as fleet, _monitoring(Path(directory.name), fleet) as monitoring:
         yield from _measured(monitoring, f"{NODES} nodes in {CLUSTERS} clusters, healthy", 0)
+        yield from dashboards.rows(monitoring)
         fleet.show(TAKEN_EACH)
         what = f"the same, every {TAKEN_EACH}th node's CM port taken"
         yield from _measured(monitoring, what, NODES // TAKEN_EACH)
+        yield from dashboards.rows(monitoring)
 
 
 def _measured(monitoring: Monitoring, what: str, conflicts: int) -> Iterator[Row]:
