@@ -217,9 +217,10 @@ def resources() -> house.Panel:
     ]
     codes = first_of(f"{rows} * {code}" for code, rows in enumerate(told, 1))
     named = f'label_join({codes}, "row", " ", "node_name", "resource")'
-    defined = f"{named}\nor on () {labelled(states.unanswered(SCOPE), 'row', 'all')}"
+    nothing = f"({states.unanswered(SCOPE)} or on () vector(0))"
+    defined = f"{named}\nor on () {labelled(nothing, 'row', 'all')}"
     shown = {**words.coloured(words.RESOURCE_STATES, words.NONE), **words.TOLD}
-    return house.state_panel(about, [(or_none(defined, "row"), "{{row}}", shown)])
+    return house.state_panel(about, [(defined, "{{row}}", shown)])
 
 
 def starts() -> list[house.Panel]:
