@@ -18,7 +18,7 @@ from exporter.errors import ParseError, SourceError, UsageError
 from exporter.flags import Flag, Values, absolute_path, one_of
 from exporter.metrics import CATALOGUE
 from exporter.metrics.base import Kind
-from exporter.metrics.ports import PORT_LISTENING
+from exporter.metrics.ports import PORT_ATTRIBUTION, PORT_HOLDER_PID, PORT_LISTENING
 from exporter.model.diagnosis import Diagnosis, Page, Sample, Silent, Verdict
 from exporter.model.installation import Installation
 from exporter.model.ports import Endpoint
@@ -147,6 +147,16 @@ class DiagnosisPage:
             return Response(HTTPStatus.OK, body.encode("utf-8", "replace"), JSON, vary)
         body = report.as_text(diagnosis, language)
         return Response(HTTPStatus.OK, body.encode("utf-8", "replace"), headers=vary)
+
+
+def owners_are_known(families: Iterable[Metric]) -> bool:
+    """Tell whether another look could not find a holder's process: the search goes on then.
+
+    On a busy host one look's time may not do for it.
+    """
+    page = own_page(families, 0.0)
+    unknown = any(sample.value == 0 for sample in page.all(PORT_HOLDER_PID.name))
+    return not (unknown and any(page.true(PORT_ATTRIBUTION.name, level="full")))
 
 
 def own_page(families: Iterable[Metric], taken_at: float) -> Page:

@@ -11,11 +11,11 @@ from prometheus_client.core import Metric
 
 from exporter.metrics import CATALOGUE
 from exporter.metrics.node import NODE_INFO
-from exporter.metrics.ports import PORT_CONFLICT, PORT_LISTENING
+from exporter.metrics.ports import PORT_ATTRIBUTION, PORT_CONFLICT, PORT_HOLDER_PID, PORT_LISTENING
 from exporter.registry import Clock, Registry
 from exporter.sources.peers import PeerUrl
 from exporter.web.messages import Request, Response
-from exporter.wiring_diagnosis import DiagnosisPage, peer_url
+from exporter.wiring_diagnosis import DiagnosisPage, owners_are_known, peer_url
 
 NOW = 1792752000.0
 KEY = ("cm_server", "1", "15300")
@@ -91,6 +91,20 @@ def test_browsers_choose_the_language(registry: Registry) -> None:
     answer = ask(registry, accept_language="zh-CN,zh;q=0.9,en;q=0.8")
     assert "节点的 CM 端口被占用" in answer.body.decode()
     assert ("Vary", "Accept, Accept-Language") in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("pid", "level", "known"),
+    [(4711, "full", True), (0, "full", False), (0, "uid", True)],
+)
+def test_it_looks_again_for_a_process_that_it_may_see(pid: int, level: str, known: bool) -> None:
+    """A holder without a pid is searched for once more, unless it is out of sight."""
+    who = ("foreign", "", "", "", "", "", "127.0.0.1")
+    families = [
+        PORT_HOLDER_PID.family([((*KEY, *who), pid)]),
+        PORT_ATTRIBUTION.family([((each,), each == level) for each in ("none", "uid", "full")]),
+    ]
+    assert owners_are_known(families) == known
 
 
 @pytest.mark.parametrize(

@@ -52,9 +52,6 @@ def _members(say: Say, missing: Sequence[str], *, alone: bool) -> str:
 
 def _of_node(node: Node) -> Iterator[Text]:
     page, name = node.page, node.node_name
-    if not node.is_watched:
-        yield phrase("open_nothing_here", node=name)
-        return
     failed = [
         sample.labels["collector"]
         for sample in page.all("opengauss_exporter_collector_success")
@@ -62,6 +59,8 @@ def _of_node(node: Node) -> Iterator[Text]:
     ]
     for collector in failed:
         yield phrase("open_collector", node=name, collector=collector)
+    if not (node.is_watched or failed):
+        yield phrase("open_nothing_here", node=name)
     if _has_unseen_holder(node):
         yield phrase("open_attribution", node=name)
     if any(sample.value == 0 for sample in page.all("opengauss_port_sees_bound_sockets")):

@@ -173,9 +173,8 @@ PHRASES: Mapping[str, str] = {
     "evidence_socket": "{socket} is held by {who} ({relation})",
     "evidence_report": "signature {signature} reports port {port}, the last time at {time}",
     # what is left open
-    "open_nothing_here": "{node}: nothing of openGauss was found, or its ports could not be read,"
-    " so nothing can be said of this node. What was looked for, and where: opengauss-cm-exporter"
-    " discover\n"
+    "open_nothing_here": "{node}: nothing of openGauss was found, so nothing can be said of this"
+    " node. What was looked for, and where: opengauss-cm-exporter discover\n"
     "Run it as the cluster's OS user on a node of the cluster, or name the user's environment file"
     " in the configuration: installation.env_file. Other nodes: opengauss-cm-exporter diagnose"
     " --node http://ADDRESS:19836",

@@ -139,8 +139,8 @@ PHRASES: Mapping[str, str] = {
     "恢复网卡或虚拟 IP，或更正配置。",
     "evidence_socket": "{socket} 被 {who} 占用（{relation}）",
     "evidence_report": "特征 {signature} 报告端口 {port} 被占用，最后一次在 {time}",
-    "open_nothing_here": "{node}：没有发现 openGauss，或无法读取其端口，因此无法判断该节点的情况"
-    "。查看查找过的内容及位置：opengauss-cm-exporter discover\n"
+    "open_nothing_here": "{node}：没有发现 openGauss，因此无法判断该节点的情况。查看查找过的内容"
+    "及位置：opengauss-cm-exporter discover\n"
     "请在集群节点上以集群的操作系统用户运行，或在配置中指定该用户的环境变量文件："
     "installation.env_file。查看其他节点：opengauss-cm-exporter diagnose --node http://地址:19836",
     "open_collector": "{node}：采集器 {collector} 运行失败，缺少相应的信息。",
