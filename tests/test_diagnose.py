@@ -120,3 +120,10 @@ def test_unknown_words_are_wrong_usage(flag: str, capsys: pytest.CaptureFixture[
     """A language or a format that there is not ends with 64 and the choice."""
     assert cli.main(["diagnose", flag]) == 64
     assert "none of" in capsys.readouterr().err
+
+
+def test_files_for_the_other_nodes_must_be_there(capsys: pytest.CaptureFixture[str]) -> None:
+    """A certificate that cannot be read ends the command before anything is looked at."""
+    words = ["diagnose", "--node=https://127.0.0.1:1", "--node.ca-file=/none.pem"]
+    assert cli.main(words) == 78
+    assert "TLS files for the other nodes" in capsys.readouterr().err

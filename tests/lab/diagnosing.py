@@ -56,6 +56,12 @@ def told(diagnosis: Diagnosis) -> list[Mapping[str, str]]:
     ]
 
 
+def in_short(pages: Sequence[Page]) -> str:
+    """Name what a diagnosis of these pages tells in full, with the nodes."""
+    found = told(diagnose(pages, [], pages[0].taken_at))
+    return ", ".join(f"{a['alertname']} {a['node_name']}".rstrip() for a in found) or "nothing"
+
+
 def problems(expect: Expectation, diagnosis: Diagnosis) -> list[str]:
     """Return where the diagnosis differs from the alerts that the scenario expects.
 

@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,6 +49,7 @@ class Outcome:
     pending: set[str] = field(default_factory=set)
     pages: Sequence[Page] = ()
     paged: float | None = None
+    diagnosed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def told(self) -> list[str]:
@@ -79,6 +80,7 @@ class Play:
     fleet: Fleet
     stage: Stage
     quiet: float
+    diagnosed: dict[str, str] = field(default_factory=dict)
 
     def phase(self, phase: Phase) -> list[str]:
         """Do a phase's steps; return what is not as expected behind it."""
@@ -115,6 +117,7 @@ class Play:
         if not found:
             root = self.runner.lab.plan.root
             diagnosing.record(self.scenario.name, phase.name, pages, root)
+        self.diagnosed[phase.name] = diagnosing.in_short(pages)
         return [f"diagnose: {problem}" for problem in found]
 
     def _pages(self, expect: Expectation) -> list[str]:
@@ -144,6 +147,7 @@ def play(
         fleet = Fleet(lab, outside=scenario.outside)
         with fleet, stage.watching(scenario.name, fleet):
             on_stage = Play(scenario, Runner(lab), fleet, stage, quiet)
+            outcome.diagnosed = on_stage.diagnosed
             for phase in scenario.phases:
                 outcome.problems[phase.name] = on_stage.phase(phase)
             if other is not None:
@@ -207,7 +211,8 @@ def row(outcome: Outcome) -> str:
         paged += f", the first at most {outcome.paged:.0f} s behind the conflict"
         paged += f"; load {os.getloadavg()[0]:.0f} on {os.cpu_count()} processors"
     name = outcome.scenario.name
-    return f"{name}\n  expected: {wanted}{pending}\n  seen: {seen}{paged}\n"
+    said = "; ".join(f"{phase} → {found}" for phase, found in outcome.diagnosed.items())
+    return f"{name}\n  expected: {wanted}{pending}\n  seen: {seen}{paged}\n  diagnose: {said}\n"
 
 
 def _wanted(phase: Phase) -> str:
