@@ -12,12 +12,12 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple, final
+from typing import NamedTuple, TypeVar, final
 
 from tests.bench import dashboards
 from tests.bench.fleet_pages import CLUSTERS, NODES, Place, page, places
@@ -30,6 +30,8 @@ BAR_SECONDS = 1.0
 TAKEN_EACH = 50
 EVALUATIONS = 6
 PATIENCE_SECONDS = 300.0
+BETWEEN_LOOKS = 1.0
+T = TypeVar("T")
 _ANY = "@cluster@"
 _SAMPLE = re.compile(r"^(\w+)(?:\{([^}]*)\})? (\S+)$", re.MULTILINE)
 
@@ -59,8 +61,8 @@ def rows() -> Iterator[Row]:
 def _measured(monitoring: Monitoring, what: str, conflicts: int) -> Iterator[Row]:
     """Wait until the fleet is as it should be, then take the evaluations that follow."""
     conflict = 'count(ALERTS{alertname="OpenGaussCMPortConflict",alertstate="firing"})'
-    monitoring.wait_until(lambda: _value(monitoring, "count(up == 1)") == NODES, PATIENCE_SECONDS)
-    monitoring.wait_until(lambda: _value(monitoring, conflict) == conflicts, PATIENCE_SECONDS)
+    _wait(lambda: _value(monitoring, "count(up == 1)") == NODES)
+    _wait(lambda: _value(monitoring, conflict) == conflicts)
     moments = [_next(monitoring, 0.0)]
     while len(moments) <= EVALUATIONS:
         moments.append(_next(monitoring, moments[-1].evaluated_at))
@@ -75,17 +77,28 @@ def _measured(monitoring: Monitoring, what: str, conflicts: int) -> Iterator[Row
     yield Row("  Prometheus's memory", f"{last.memory / 2**30:.1f} GiB")
 
 
-def _value(monitoring: Monitoring, expression: str) -> float:
-    """Return the one value of a query, 0 where it has none."""
-    found = monitoring.query(expression)
+def _value(monitoring: Monitoring, expression: str) -> float | None:
+    """Return the one value of a query, 0 where it has none, None where no answer came in time."""
+    try:
+        found = monitoring.query(expression)
+    except OSError:
+        return None
     return float(found[0]["value"][1]) if found else 0.0
 
 
 def _next(monitoring: Monitoring, after: float) -> Moment:
     """Wait until every group was evaluated after that moment, and read how long that took."""
-    moment = monitoring.wait_until(lambda: _moment(monitoring, after), PATIENCE_SECONDS)
-    assert moment is not None
-    return moment
+    return _wait(lambda: _moment(monitoring, after))
+
+
+def _wait(look: Callable[[], T | None]) -> T:
+    """Look now and then until there is something, for looking costs Prometheus time."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (seen := look()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not seen within {PATIENCE_SECONDS:.0f} s")
+        time.sleep(BETWEEN_LOOKS)
+    return seen
 
 
 def _moment(monitoring: Monitoring, after: float) -> Moment | None:
@@ -164,6 +177,9 @@ class _Fleet:
 
 class _Server(ThreadingHTTPServer):
     request_queue_size = 1024
+
+    def handle_error(self, *_: object) -> None:
+        """Let a scrape that was given up be so."""
 
 
 def _handler(pages: Mapping[str, bytes]) -> type[BaseHTTPRequestHandler]:
