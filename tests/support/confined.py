@@ -41,6 +41,8 @@ LEFT_OUT = {
     "ProtectKernelLogs", "ProtectClock", "ProtectHostname", "RestrictRealtime",
     "RestrictSUIDSGID", "LockPersonality", "KeyringMode", "SystemCallArchitectures",
 }  # fmt: skip
+ROOT = Path(__file__).resolve().parent.parent.parent
+HIDDEN = ("/tmp", "/var/tmp")  # noqa: S108 -- to be covered, not used
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 _CLONE_NEWNS = 0x20000
@@ -149,8 +151,14 @@ def protect_files(writable: Sequence[str]) -> None:
     _read_only("/", value=True)
     for path in writable:
         _read_only(path, value=False)
-    for path in ("/tmp", "/var/tmp"):  # noqa: S108 -- to be covered, not used
+    project = os.open(ROOT, os.O_PATH)
+    for path in HIDDEN:
         _mount("tmpfs", path, 0, "tmpfs", "mode=1777")
+    if ROOT.is_relative_to(HIDDEN[0]) or ROOT.is_relative_to(HIDDEN[1]):
+        # a checkout there stays, as the installed package would
+        ROOT.mkdir(parents=True)
+        _mount(f"/proc/self/fd/{project}", str(ROOT), _MS_BIND | _MS_REC)
+    os.close(project)
 
 
 def _devices() -> None:
