@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 
 from tests.bench import alert, fleet, logs, memory, page, ports
@@ -27,10 +28,21 @@ def main(names: Sequence[str]) -> int:
     if unknown:
         print(f"no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}")
         return 64
-    found = [row for name in names or BENCHMARKS for row in BENCHMARKS[name]()]
     print(machine())
-    print(render(found))
-    return int(any(row.holds is False for row in found))
+    held = [_run(name) for name in names or BENCHMARKS]
+    return int(not all(held))
+
+
+def _run(name: str) -> bool:
+    """Print one benchmark's table as soon as it is there; tell whether all of it holds."""
+    found: list[Row] = []
+    try:
+        found.extend(BENCHMARKS[name]())
+    except Exception:  # noqa: BLE001 -- what fails costs itself alone, and is told
+        traceback.print_exc()
+        found.append(Row(name, "failed", holds=False))
+    print(f"\n{name}\n{render(found)}", flush=True)
+    return all(row.holds is not False for row in found)
 
 
 if __name__ == "__main__":

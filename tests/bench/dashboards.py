@@ -42,7 +42,7 @@ def show(monitoring: Monitoring, panel: Mapping[str, Any]) -> None:
     for target in panel["targets"]:
         expression = interpolated(target["expr"], cluster=".*")
         if target["instant"]:
-            monitoring.query(expression)
+            monitoring.query(expression, TIMEOUT_SECONDS)
         else:
             _over_time(monitoring, expression)
 

@@ -157,10 +157,10 @@ class Monitoring:
         new.write_text(json.dumps([target.file_sd() for target in targets]))
         new.replace(self._directory / "targets.json")
 
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """Return the samples of an instant query."""
+    def query(self, expression: str, timeout: float = 5.0) -> list[dict[str, Any]]:
+        """Return the samples of an instant query; raises OSError without an answer in time."""
         asked = urllib.parse.urlencode({"query": expression})
-        result: list[dict[str, Any]] = self._get(f"/api/v1/query?{asked}")["result"]
+        result: list[dict[str, Any]] = self._get(f"/api/v1/query?{asked}", timeout)["result"]
         return result
 
     def alerts(self) -> list[dict[str, Any]]:
@@ -190,8 +190,8 @@ class Monitoring:
                 raise TimeoutError(f"not seen within {within} s; firing: {self.firing()}")
             time.sleep(BETWEEN_LOOKS)  # the pace of looking; the deadline is what is waited for
 
-    def _get(self, path: str) -> Any:  # noqa: ANN401 -- JSON of the API's own shape
-        status, body = http_get(self.prometheus.url + path)
+    def _get(self, path: str, timeout: float = 5.0) -> Any:  # noqa: ANN401 -- the API's own shape
+        status, body = http_get(self.prometheus.url + path, timeout)
         if status != 200:
             raise RuntimeError(f"{path}: {status} {body.decode()}")
         return json.loads(body)["data"]
