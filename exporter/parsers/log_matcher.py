@@ -134,21 +134,43 @@ class LogMatcher:
             behind_time = start + _CM_TIME
             known = None
             if data[behind_time : behind_time + len(_CM_MARK)] == _CM_MARK:
-                known = self._known(groups, data, start, stop)
-            if known is None:
-                line = data[start : min(stop, start + LONGEST_LINE)]
-                sightings = self._unknown(groups, chunk, start, line)
-            else:
+                words = data[data.find(b" ", behind_time + len(_CM_MARK), stop) : stop]
+                known = groups.get(words)
+                if known is None and words not in groups:
+                    known = groups[words] = self._known(words, data[start:stop])
+            if known is not None and count_from <= start and stop <= near_end:  # nearly all
                 time = data[start:behind_time]
-                sightings = [(group, time) for group in known]
-            if stop > near_end and any(self._goes_on(g, chunk, stop) for g, _ in sightings):
+                for group in known:
+                    group.times.append(time)
+                    group.last = start
+            elif not self._gather_one(groups, chunk, (start, stop), known, count_from):
                 return start
-            for group, time in sightings:
-                group.times.append(time)
-                group.last = start
-                if start < count_from:
-                    group.old += 1
         return end
+
+    def _gather_one(
+        self,
+        groups: _Groups,
+        chunk: Chunk,
+        line: tuple[int, int],
+        known: Optional[tuple[_Group, ...]],
+        count_from: int,
+    ) -> bool:
+        """Sort the records of a line that needs a closer look; False if more of it is to come."""
+        start, stop = line
+        if known is None:
+            text = chunk.data[start : min(stop, start + LONGEST_LINE)]
+            sightings = self._unknown(groups, chunk, start, text)
+        else:
+            time = chunk.data[start : start + _CM_TIME]
+            sightings = [(group, time) for group in known]
+        near_end = chunk.more and stop > chunk.end - _FAR
+        if near_end and any(self._goes_on(group, chunk, stop) for group, _ in sightings):
+            return False
+        for group, time in sightings:
+            group.times.append(time)
+            group.last = start
+            group.old += start < count_from
+        return True
 
     def use(self, grammars: Sequence[Grammar]) -> None:
         """Read prefixes by other grammars from now on."""
@@ -177,19 +199,12 @@ class LogMatcher:
                 _match_lines(self._patterns[index], data, end, lines)
         return sorted(lines.items())
 
-    def _known(
-        self, groups: _Groups, data: bytes, start: int, stop: int
-    ) -> Optional[tuple[_Group, ...]]:
-        """Give the groups of a CM record by its words; None if it is not alone on its line."""
-        words = data[data.find(b" ", start + _CM_TIME + len(_CM_MARK), stop) : stop]
-        known = groups.get(words)
-        if known is None and words not in groups:
-            if words not in self._memory:
-                self._remember(words, data[start:stop])
-            meaning = self._memory.get(words)
-            known = None if meaning is None else tuple(_Group(i, b"", f) for i, f in meaning)
-            groups[words] = known
-        return known
+    def _known(self, words: bytes, line: bytes) -> Optional[tuple[_Group, ...]]:
+        """Make the groups of a CM record by its words; None if it is not alone on its line."""
+        if words not in self._memory:
+            self._remember(words, line)
+        meaning = self._memory.get(words)
+        return None if meaning is None else tuple(_Group(i, b"", f) for i, f in meaning)
 
     def _remember(self, words: bytes, line: bytes) -> None:
         if len(line) > _LONGEST_REMEMBERED:
