@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from tests.lab.cluster import Lab
 from tests.lab.standins.plan import NodePlan
 
 CapSys = pytest.CaptureFixture[str]
+SAMPLES = Path(__file__).resolve().parent / "samples/cluster_static_config"
 
 
 @pytest.fixture(scope="module", params=["dcc", "shared_disk"])
@@ -121,6 +123,38 @@ def test_targets_take_the_operators_words(trees: Lab, tmp_path: Path, capsys: Ca
     out = capsys.readouterr().out
     assert f'- "{trees.node(1).address}:9000"\n' in out
     assert out.endswith('        labels:\n          cluster: "prod: 1"\n')
+
+
+@pytest.mark.parametrize(
+    ("sample", "addresses", "targets"),
+    [
+        (
+            "ipv6_2node.node1",
+            ["2407:c080:1200:1ab::11"],
+            ["[2407:c080:1200:1ab::11]:19836", "[2407:c080:1200:1ab::12]:19836"],
+        ),
+        (
+            "one_pri_two_sby_3node.node2",
+            ["192.168.10.12"],
+            ["192.168.10.11:19836", "192.168.10.12:19836", "192.168.10.13:19836"],
+        ),
+    ],
+)
+def test_a_static_config_of_opengauss_itself_gives_endpoints_and_targets(
+    sample: str, addresses: list[str], targets: list[str], tmp_path: Path, capsys: CapSys
+) -> None:
+    """IPv6 and three nodes: what gs_install wrote is enough for CM's ports and for all targets."""
+    (tmp_path / "bin").mkdir()
+    static = SAMPLES / f"{sample}.cluster_static_config"
+    shutil.copy(static, tmp_path / "bin/cluster_static_config")
+    file = tmp_path / "exporter.yml"
+    file.write_text(json.dumps({"installation": {"user": "daemon", "gausshome": str(tmp_path)}}))
+    main(["discover", "--format=json", f"--config.file={file}"])
+    found = json.loads(capsys.readouterr().out)
+    (server,) = (e for e in found["endpoints"] if e["endpoint"] == "cm_server")
+    assert server["addresses"] == addresses
+    assert main(["targets", "--cluster=c", f"--config.file={file}"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["targets"] == targets
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "x", "-1"])
