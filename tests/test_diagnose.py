@@ -34,7 +34,7 @@ def test_where_nothing_is_installed_it_says_so_and_how_to_go_on() -> None:
     done = run_command("diagnose", "installation: {node_name: laptop}")
     text = done.stdout.decode()
     assert done.returncode == 2
-    assert "laptop: nothing of openGauss was found" in text
+    assert "laptop: no installation of openGauss was found" in text
     assert "opengauss-cm-exporter discover" in text
     assert done.stderr == b""
 

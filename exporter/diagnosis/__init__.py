@@ -12,8 +12,9 @@ from dataclasses import replace
 from exporter.diagnosis import history, ports, risks, symptoms
 from exporter.diagnosis.cluster import Cluster, clusters_of
 from exporter.diagnosis.inhibition import explained_by
-from exporter.diagnosis.limits import is_stale, open_questions
+from exporter.diagnosis.limits import open_questions
 from exporter.diagnosis.node import Node, node_of
+from exporter.diagnosis.verdict import headline, verdict
 from exporter.model.diagnosis import (
     Certainty,
     Diagnosis,
@@ -22,14 +23,9 @@ from exporter.model.diagnosis import (
     Page,
     Severity,
     Silent,
-    Verdict,
 )
 
 _RANKS = {word: rank for words in (Certainty, Severity) for rank, word in enumerate(words)}
-_NO_CONFLICT = frozenset(
-    {"OpenGaussPortEphemeralRisk", "OpenGaussPortDuplicate", "OpenGaussAddressMissing"}
-)
-"""Causes that are no port conflict: nobody holds a port."""
 
 
 def diagnose(pages: Sequence[Page], silent: Sequence[Silent], now: float) -> Diagnosis:
@@ -38,17 +34,20 @@ def diagnose(pages: Sequence[Page], silent: Sequence[Silent], now: float) -> Dia
     ``silent`` are the nodes that were asked and gave no page. Of two pages of one node the first
     counts.
     """
-    found = [(page, node_of(page)) for page in pages]
-    strange = [Silent(page.origin, "") for page, node in found if node is None]
-    nodes = _once([node for _, node in found if node is not None])
+    known = [(page, node_of(page)) for page in pages]
+    strange = [Silent(page.origin, "") for page, node in known if node is None]
+    nodes = _once([node for _, node in known if node is not None])
     clusters = clusters_of(nodes)
-    findings = [finding for cluster in clusters for finding in _findings(cluster, now)]
+    found = [finding for cluster in clusters for finding in _findings(cluster, now)]
+    findings = tuple(_explained(sorted(found, key=_order)))
     silent = (*silent, *strange)
+    judged = verdict(findings, clusters, silent, now)
     return Diagnosis(
         now,
-        _verdict(findings, nodes, silent, now),
+        judged,
+        headline(judged, findings, clusters),
         tuple(_looked(node, now) for node in nodes),
-        tuple(_explained(sorted(findings, key=_order))),
+        findings,
         tuple(open_questions(clusters, silent, findings, now)),
     )
 
@@ -83,21 +82,6 @@ def _order(finding: Finding) -> tuple[int, int, bool, str, str, str]:
         finding.node_name,
         finding.endpoint,
     )
-
-
-def is_conflict(finding: Finding) -> bool:
-    """Tell whether a finding says that a port is, was, or will be in the way of a start."""
-    reported = finding.certainty is Certainty.REPORTED
-    return not reported and finding.alert not in _NO_CONFLICT
-
-
-def _verdict(
-    findings: Iterable[Finding], nodes: Sequence[Node], silent: Sequence[Silent], now: float
-) -> Verdict:
-    if any(is_conflict(finding) for finding in findings):
-        return Verdict.CONFLICT
-    tell = [node.is_watched and not is_stale(node, now) for node in nodes]
-    return Verdict.NONE if tell and all(tell) and not silent else Verdict.CANNOT_TELL
 
 
 def _looked(node: Node, now: float) -> Looked:

@@ -12,6 +12,15 @@ PHRASES: Mapping[str, str] = {
     "on_node_of": "Cluster {cluster}, node {node}",
     "in_cluster": "The cluster",
     "in_cluster_of": "Cluster {cluster}",
+    # what it comes to
+    "conflict seen": "Port conflict: {where}.",
+    "conflict recorded": "By the records there is or was a port conflict: {where}.",
+    "conflict next_start": "No port conflict now, but a start would meet one: {where}.",
+    "where": "{node}, port {port} of {endpoint}",
+    "where_all_nodes": "{endpoint} on every node",
+    "no_conflict": "No port conflict on {nodes}.",
+    "cannot_tell": "Whether there is a port conflict cannot be told.",
+    "not_looked_at": " Not looked at: {nodes}.",
     # what is wrong
     "summary OpenGaussCMPortConflict": "The CM port of a node is taken, so its cm_server cannot"
     " start.",
@@ -27,8 +36,8 @@ PHRASES: Mapping[str, str] = {
     " database runs on without it.",
     "summary OpenGaussPortConflict": "A port that is watched by configuration is taken by"
     " something else.",
-    "summary OpenGaussCMPortConflictAllNodes": "The CM port is taken on every node, so CM cannot"
-    " start and no query is answered.",
+    "summary OpenGaussCMPortConflictAllNodes": "The CM port is taken on every node, so no"
+    " cm_server can start and cm_ctl query gets no answer.",
     "summary OpenGaussDBPortConflictAllNodes": "The database port is taken on every node, so no"
     " gaussdb can start.",
     "summary OpenGaussPortConflictLatent": "The next start of a component would fail, because its"
@@ -63,8 +72,7 @@ PHRASES: Mapping[str, str] = {
     "reason sibling": " another process of this same cluster has it; it inherited the socket, or"
     " two components are configured with one port.",
     "reason unidentified": " whose socket it is cannot be told.",
-    "check_sees": " cm_agent's check sees any IPv4 listener on this port and does not start the"
-    " component; it cannot see an IPv6 listener.",
+    "check_sees": " cm_agent sees a listener on this port and does not start the component.",
     "check_blind": " cm_agent's check cannot see this: it starts the component again and again,"
     " and each time the bind fails.",
     "holder": "\nHolder on {node}, port {port}: {relation}",
@@ -92,13 +100,15 @@ PHRASES: Mapping[str, str] = {
     " s, such sockets expire. Still there: ss -tanp 'sport = :{port}' and find out what it is.",
     "do_unseen": " find the process, which the exporter may not see: ss -tanp 'sport = :{port}'."
     " Find out what it is before you stop it, and never with kill -9.",
-    "do_unit": " if it may be stopped: systemctl stop '{unit}'",
+    "do_unit": " if it may be stopped:\n  systemctl stop '{unit}'",
     "do_no_start": " find out what pid {pid} is before you stop it, and never with kill -9:"
     " TZ=UTC ps -o pid,lstart,user,args -p {pid}",
-    "do_kill": " see that it still is the same process: TZ=UTC ps -o pid,lstart,user,args -p"
-    " {pid} must show a start at {since}. If so, and if it may be stopped: kill {pid} (never kill"
-    " -9).",
-    "do_container": " It runs in a container; the other choice is: docker stop {container}",
+    "do_kill": " see that it still is the same process:\n"
+    "  TZ=UTC ps -o pid,lstart,user,args -p {pid}\n"
+    "  It must show a start at {since}, give or take a second. If so, and if it may be stopped"
+    " (never with -9):\n"
+    "  kill {pid}",
+    "do_container": "\n  It runs in a container; the other choice is:\n  docker stop {container}",
     "do_not_stop": " do not stop pid {pid} by hand: it is this cluster's own. Look at it: TZ=UTC"
     " ps -o pid,lstart,user,args -p {pid}",
     "do_not_stop unidentified": " do not stop pid {pid} by hand: it may be this cluster's own."
@@ -116,7 +126,7 @@ PHRASES: Mapping[str, str] = {
     " it now.",
     "then_cm_server": "\nWhen the port is free, cm_agent starts cm_server by itself within 2 s.",
     "then_datanode": "\nWhen the port is free, cm_agent starts the instance by itself within 2 s;"
-    " in resource pooling it gives up after five starts, then start it.",
+    " with shared storage (DSS and DMS) it gives up after five starts.",
     "then_cm_agent": "\nWhen the port is free, om_monitor starts cm_agent by itself within 2 s,"
     " and cm_agent the rest of the node.",
     "then_resource": "\nCM gives up after five starts, within about half a minute: freeing the"
@@ -125,9 +135,11 @@ PHRASES: Mapping[str, str] = {
     " without it.",
     "then_other": "\nWhen the port is free, see that the component has started; if nothing starts"
     " it by itself, start it.",
-    "then_query": " Query as the cluster user: cm_ctl query -Cvipd\n"
-    "Not back after a minute: cm_ctl start{n}. Read what it prints: it exits 0 even when it"
-    " failed.",
+    "then_query": " See it as the cluster user, on any node:\n"
+    "  cm_ctl query -Cvipd\n"
+    "Not back after a minute (a datanode that is Starting needs longer):\n"
+    "  cm_ctl start{n}\n"
+    "Read what it prints: it exits 0 even when it failed.",
     # what is over, but has left something down
     "left_by_limit": "{place}: CM stopped instance {instance_id} itself when its restart limit"
     " was reached. At that time port {port} of {endpoint} was reported as taken, the last time at"
@@ -173,11 +185,11 @@ PHRASES: Mapping[str, str] = {
     "evidence_socket": "{socket} is held by {who} ({relation})",
     "evidence_report": "signature {signature} reports port {port}, the last time at {time}",
     # what is left open
-    "open_nothing_here": "{node}: nothing of openGauss was found, so nothing can be said of this"
-    " node. What was looked for, and where: opengauss-cm-exporter discover\n"
-    "Run it as the cluster's OS user on a node of the cluster, or name the user's environment file"
-    " in the configuration: installation.env_file. Other nodes: opengauss-cm-exporter diagnose"
-    " --node http://ADDRESS:19836",
+    "open_nothing_here": "{node}: no installation of openGauss was found, so nothing can be said of"
+    " this host. To see what was looked for, and where: opengauss-cm-exporter discover\n"
+    "Diagnose on a node of the cluster, as the cluster's OS user or as root; or name that user's"
+    " environment file in the configuration (key installation.env_file, see --config.file); or ask"
+    " a node where the exporter runs: opengauss-cm-exporter diagnose --node http://NODE:19836",
     "open_collector": "{node}: the collector {collector} failed, so its facts are missing here.",
     "open_attribution": "{node}: the exporter may not see the process behind a socket. As root:"
     " opengauss-cm-exporter diagnose",
@@ -187,27 +199,28 @@ PHRASES: Mapping[str, str] = {
     "open_members": "Not looked at: {nodes}. Whether a port is taken there, and so whether it is"
     " on all nodes, cannot be told from here.",
     "open_members_how": " All nodes together: opengauss-cm-exporter diagnose --all-nodes",
-    "open_moment": "This was one look. A port that is taken for a moment during a start is no"
-    " fault; the alerts wait 15 s. Look again to see whether it stays.",
+    "open_moment": "This was one look, and a port that is taken for a moment during a start is no"
+    " fault: the alerts wait 15 s. Before you stop anything, look again to see that it stays.",
     # what CM says of the cluster
     "summary OpenGaussClusterUnavailable": "The cluster has no working primary, so the database"
     " cannot be used.",
     "summary OpenGaussCMQueryFailing": "No node gets an answer from a primary cm_server.",
     "summary OpenGaussClusterDegraded": "The cluster works, but an instance or a resource of it"
     " does not.",
-    "summary OpenGaussCMServerDown": "A cm_server does not answer any node.",
-    "summary OpenGaussDatanodeDown": "A datanode is down, or its cm_agent is not heard of.",
+    "summary OpenGaussCMServerDown": "A cm_server is down, or no node can reach it.",
+    "summary OpenGaussDatanodeDown": "A datanode is down, or CM hears nothing from its cm_agent.",
     "summary OpenGaussStartFailed": "A start of the cluster has failed, and the cluster is not"
     " normal since.",
     "summary OpenGaussNodeViewsDisagree": "The nodes of a cluster see it in different states.",
     "conflict_known": " Ports are in conflict, see their alerts.",
-    "no_conflict_known": " No port conflict is known.",
+    "no_conflict_known": " The nodes that report show no port conflict.",
     "unavailable": "{place}: cluster_state is Unavailable in the view of {count} node(s).",
     "query_failing": "{place}: cm_ctl query finds no primary cm_server, or no answer in time, on"
     " each of the {count} node(s) that report and are not stopped. Whether the database works"
     " cannot be told; CM will not fail over.",
     "degraded": "{place}: cluster_state is Degraded in the view of {count} node(s).",
-    "server_down": "{place}: cm_server (instance {instance_id}) is Down in every view that counts.",
+    "server_down": "{place}: cm_server (instance {instance_id}) is Down, as every node says that"
+    " gets an answer.",
     "datanode_down": "{place}: datanode {instance_id} is Down in CM's view.",
     "gave_up": "{place}: cm_ctl, run on this node, gave up its start at {time}.",
     "views": "{place}:",

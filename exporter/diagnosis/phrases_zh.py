@@ -9,6 +9,14 @@ PHRASES: Mapping[str, str] = {
     "on_node_of": "集群 {cluster} 节点 {node}",
     "in_cluster": "集群",
     "in_cluster_of": "集群 {cluster}",
+    "conflict seen": "端口冲突：{where}。",
+    "conflict recorded": "记录表明存在或曾有端口冲突：{where}。",
+    "conflict next_start": "目前没有端口冲突，但下次启动会遇到：{where}。",
+    "where": "{node} 上 {endpoint} 的端口 {port}",
+    "where_all_nodes": "所有节点上的 {endpoint}",
+    "no_conflict": "{nodes} 没有端口冲突。",
+    "cannot_tell": "无法判断是否存在端口冲突。",
+    "not_looked_at": "没有查看的节点：{nodes}。",
     "summary OpenGaussCMPortConflict": "节点的 CM 端口被占用，该节点的 cm_server 无法启动。",
     "summary OpenGaussDBPortConflict": "节点的数据库端口被占用，该节点的数据库实例（gaussdb）无法"
     "启动。",
@@ -21,8 +29,8 @@ PHRASES: Mapping[str, str] = {
     "summary OpenGaussHeartbeatPortConflict": "数据库实例的心跳端口被占用；数据库继续运行，但没有"
     "心跳。",
     "summary OpenGaussPortConflict": "配置中要求监控的端口被其他进程占用。",
-    "summary OpenGaussCMPortConflictAllNodes": "所有节点的 CM 端口都被占用，CM 无法启动，查询全部"
-    "报错。",
+    "summary OpenGaussCMPortConflictAllNodes": "所有节点的 CM 端口都被占用，cm_server 均无法启动，"
+    "cm_ctl query 全部报错。",
     "summary OpenGaussDBPortConflictAllNodes": "所有节点的数据库端口都被占用，没有数据库实例能够"
     "启动。",
     "summary OpenGaussPortConflictLatent": "组件的端口已被占用，下次启动将失败。",
@@ -48,8 +56,7 @@ PHRASES: Mapping[str, str] = {
     "reason leftover": "本组件的旧进程仍然占用该端口。",
     "reason sibling": "本集群的另一个进程占用该端口：继承了套接字，或两个组件配置了同一端口。",
     "reason unidentified": "无法判断套接字属于谁。",
-    "check_sees": "cm_agent 检查时会看到该端口上的任何 IPv4 监听，因而不拉起该组件；IPv6 监听它看"
-    "不到。",
+    "check_sees": "cm_agent 看到该端口上有监听，因而不拉起该组件。",
     "check_blind": "cm_agent 的检查看不到这种占用：它会反复拉起该组件，每次都绑定失败。",
     "holder": "\n{node} 端口 {port} 的占用者：{relation}",
     "relation foreign": "外部进程",
@@ -74,12 +81,14 @@ PHRASES: Mapping[str, str] = {
     "过期。仍未消失时执行 ss -tanp 'sport = :{port}'，查明是什么。",
     "do_unseen": "exporter 无权看到该进程，请执行 ss -tanp 'sport = :{port}' 找到它。先查明是什么"
     "进程再停止，切勿使用 kill -9。",
-    "do_unit": "允许停止时：systemctl stop '{unit}'",
+    "do_unit": "允许停止时：\n  systemctl stop '{unit}'",
     "do_no_start": "先查明 pid {pid} 是什么进程再停止，切勿使用 kill -9：TZ=UTC ps -o"
     " pid,lstart,user,args -p {pid}",
-    "do_kill": "先确认仍是同一进程：TZ=UTC ps -o pid,lstart,user,args -p {pid} 显示的启动时间应为"
-    " {since}。一致且允许停止时：kill {pid}（切勿使用 kill -9）。",
-    "do_container": "该进程运行在容器中，也可以执行：docker stop {container}",
+    "do_kill": "先确认仍是同一进程：\n"
+    "  TZ=UTC ps -o pid,lstart,user,args -p {pid}\n"
+    "  显示的启动时间应为 {since}，误差不超过一秒。一致且允许停止时（切勿使用 -9）：\n"
+    "  kill {pid}",
+    "do_container": "\n  该进程运行在容器中，也可以执行：\n  docker stop {container}",
     "do_not_stop": "不要手动停止 pid {pid}：它是本集群自己的进程。查看：TZ=UTC ps -o"
     " pid,lstart,user,args -p {pid}",
     "do_not_stop unidentified": "不要手动停止 pid {pid}：它可能是本集群自己的进程。查看：TZ=UTC"
@@ -93,16 +102,19 @@ PHRASES: Mapping[str, str] = {
     "no_holders": "\n- 此刻看不到占用者。",
     "then_before_start": "\n请在该组件下次启动之前处理；目前没有组件因此停止。",
     "then_cm_server": "\n端口释放后，cm_agent 会在 2 秒内自动拉起 cm_server。",
-    "then_datanode": "\n端口释放后，cm_agent 会在 2 秒内自动拉起数据库实例；资源池化下连续五次启"
-    "动失败后不再拉起，需要手动启动。",
+    "then_datanode": "\n端口释放后，cm_agent 会在 2 秒内自动拉起数据库实例；资源池化（DSS 和 DMS）"
+    "下连续五次启动失败后不再拉起。",
     "then_cm_agent": "\n端口释放后，om_monitor 会在 2 秒内自动拉起 cm_agent，再由 cm_agent 拉起本"
     "节点的其他组件。",
     "then_resource": "\nCM 在约半分钟内连续五次启动失败后不再拉起：此后只释放端口是不够的，还需要"
     "启动本节点。",
     "then_heartbeat": "\n端口释放后，gaussdb 会自行打开该端口；在此之前数据库继续运行。",
     "then_other": "\n端口释放后，请确认该组件已经启动；如果没有自动启动，请手动启动。",
-    "then_query": "以集群用户查询：cm_ctl query -Cvipd\n"
-    "一分钟后仍未恢复：cm_ctl start{n}。请看它打印的内容：即使失败，退出码也是 0。",
+    "then_query": "以集群用户在任一节点查询：\n"
+    "  cm_ctl query -Cvipd\n"
+    "一分钟后仍未恢复时（处于 Starting 的数据库实例需要更久）：\n"
+    "  cm_ctl start{n}\n"
+    "请看它打印的内容：即使失败，退出码也是 0。",
     "left_by_limit": "{place}：CM 在达到重启次数上限后停止了实例 {instance_id}。当时日志报告"
     " {endpoint} 的端口 {port} 被占用，最后一次在 {time}。\n"
     "目前端口已没有障碍，但 CM 在 $GAUSSHOME/bin 下留下的标记文件使本节点的实例保持停止。",
@@ -139,10 +151,11 @@ PHRASES: Mapping[str, str] = {
     "恢复网卡或虚拟 IP，或更正配置。",
     "evidence_socket": "{socket} 被 {who} 占用（{relation}）",
     "evidence_report": "特征 {signature} 报告端口 {port} 被占用，最后一次在 {time}",
-    "open_nothing_here": "{node}：没有发现 openGauss，因此无法判断该节点的情况。查看查找过的内容"
-    "及位置：opengauss-cm-exporter discover\n"
-    "请在集群节点上以集群的操作系统用户运行，或在配置中指定该用户的环境变量文件："
-    "installation.env_file。查看其他节点：opengauss-cm-exporter diagnose --node http://地址:19836",
+    "open_nothing_here": "{node}：没有发现 openGauss 的安装，因此无法判断该主机的情况。查看查找过的"
+    "内容及位置：opengauss-cm-exporter discover\n"
+    "请在集群节点上以集群的操作系统用户或 root 运行 diagnose；或在配置中指定该用户的环境变量文件"
+    "（键 installation.env_file，见 --config.file）；或查询运行着 exporter 的节点："
+    "opengauss-cm-exporter diagnose --node http://节点:19836",
     "open_collector": "{node}：采集器 {collector} 运行失败，缺少相应的信息。",
     "open_attribution": "{node}：exporter 无权看到套接字所属的进程。请以 root 用户执行："
     "opengauss-cm-exporter diagnose",
@@ -152,17 +165,17 @@ PHRASES: Mapping[str, str] = {
     "open_members": "没有查看的节点：{nodes}。在这里无法判断其端口是否被占用，因此也无法判断是否"
     "所有节点都受影响。",
     "open_members_how": "查看所有节点：opengauss-cm-exporter diagnose --all-nodes",
-    "open_moment": "以上是某一时刻的结果。启动过程中端口被短暂占用并非故障；告警会等待 15 秒。请"
-    "再次查看是否仍然存在。",
+    "open_moment": "以上是某一时刻的结果。启动过程中端口被短暂占用并非故障；告警会等待 15 秒。停"
+    "止任何进程之前，请再次查看是否仍然存在。",
     "summary OpenGaussClusterUnavailable": "集群没有可用的主节点，数据库无法提供服务。",
     "summary OpenGaussCMQueryFailing": "所有节点都无法从主 cm_server 得到查询结果。",
     "summary OpenGaussClusterDegraded": "集群可用，但有实例或资源不正常。",
-    "summary OpenGaussCMServerDown": "有 cm_server 不响应任何节点。",
+    "summary OpenGaussCMServerDown": "有 cm_server 停止，或所有节点都无法连接它。",
     "summary OpenGaussDatanodeDown": "有数据库实例停止，或其 cm_agent 失去联系。",
     "summary OpenGaussStartFailed": "集群启动失败，此后集群一直没有恢复正常。",
     "summary OpenGaussNodeViewsDisagree": "各节点看到的集群状态不一致。",
     "conflict_known": "存在端口冲突，请查看其告警。",
-    "no_conflict_known": "没有已知的端口冲突。",
+    "no_conflict_known": "有上报的节点没有发现端口冲突。",
     "unavailable": "{place}：在 {count} 个节点的查询结果中 cluster_state 为 Unavailable。",
     "query_failing": "{place}：在全部 {count} 个有上报且未停止的节点上，cm_ctl query 都找不到主"
     " cm_server，或没有及时得到结果。数据库是否可用无法判断；CM 不会进行主备切换。",

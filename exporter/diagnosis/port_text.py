@@ -12,7 +12,7 @@ from typing import Optional
 
 from exporter.diagnosis.cluster import CM_PORTS, DB_PORTS, Cluster
 from exporter.diagnosis.node import Holder, Key, Node
-from exporter.diagnosis.words import Say, moment, place, quoted
+from exporter.diagnosis.words import Say, moment, place, quoted, start_of_process
 
 _SHOWN_OF_A_NODE = 3
 _SHOWN_OF_A_CLUSTER = 24
@@ -151,7 +151,7 @@ def _with_holder(say: Say, node: Node, holder: Holder) -> str:
         return say("do_unit", unit=who.unit)
     if holder.started is None:
         return say("do_no_start", pid=holder.pid)
-    text = say("do_kill", pid=holder.pid, since=moment(holder.started))
+    text = say("do_kill", pid=holder.pid, since=start_of_process(holder.started))
     if who.container:
         text += say("do_container", container=who.container)
     return text

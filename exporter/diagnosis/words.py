@@ -75,3 +75,8 @@ def moment(seconds: float) -> str:
     when = _EPOCH + timedelta(milliseconds=milliseconds)
     fraction = f".{milliseconds % 1000:03d}".rstrip("0").rstrip(".")
     return f"{when:%Y-%m-%d %H:%M:%S}{fraction} +0000 UTC"
+
+
+def start_of_process(seconds: int) -> str:
+    """Write a time since the epoch as ``ps -o lstart`` does in UTC."""
+    return (_EPOCH + timedelta(seconds=seconds)).ctime()

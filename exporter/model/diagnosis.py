@@ -129,10 +129,14 @@ class Looked(NamedTuple):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All that is found; ``open`` lists what it leaves open, and how to go on."""
+    """All that is found; ``open`` lists what it leaves open, and how to go on.
+
+    ``headline`` says the verdict in a line; ``made_at`` is in seconds since the epoch.
+    """
 
     made_at: float
     verdict: Verdict
+    headline: Text
     looked: tuple[Looked, ...] = ()
     findings: tuple[Finding, ...] = ()
     open: tuple[Text, ...] = ()

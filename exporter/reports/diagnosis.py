@@ -15,7 +15,6 @@ from exporter.model.diagnosis import (
     Looked,
     Severity,
     Text,
-    Verdict,
 )
 from exporter.reports.discover import plain
 
@@ -23,17 +22,9 @@ LANGUAGES = Text._fields
 """The words for the languages; the first is the default."""
 
 _WORDS: Mapping[object, Text] = {
-    Verdict.CONFLICT: Text(
-        "A port that the cluster needs is, was or will be in the way of a start.",
-        "集群所需的端口已经、曾经或将会妨碍启动。",
-    ),
-    Verdict.NONE: Text("No port conflict.", "没有端口冲突。"),
-    Verdict.CANNOT_TELL: Text(
-        "Whether there is a port conflict cannot be told.", "无法判断是否存在端口冲突。"
-    ),
     Certainty.SEEN: Text("seen now", "当前可见"),
     Certainty.RECORDED: Text("proved by records", "有记录为证"),
-    Certainty.REPORTED: Text("reported by CM, the cause is not in it", "由 CM 报告，不含原因"),
+    Certainty.REPORTED: Text("reported by CM, which does not say why", "由 CM 报告，未说明原因"),
     Certainty.NEXT_START: Text("nothing is down because of it", "目前没有组件因此停止"),
     Severity.CRITICAL: Text("critical", "严重"),
     Severity.WARNING: Text("warning", "警告"),
@@ -43,7 +34,7 @@ _WORDS: Mapping[object, Text] = {
     "age": Text("{:.0f} s ago", "{:.0f} 秒前"),
     "next": Text("What to do", "处理"),
     "evidence": Text("Evidence", "证据"),
-    "following": Text("What follows from it", "由此引起的"),
+    "following": Text("Caused by the above, and over with it", "由以上原因引起，随之恢复"),
     "open": Text("What this look leaves open", "仍无法判断的内容"),
     "socket": Text("socket", "套接字"),
     "log": Text("log", "日志"),
@@ -57,6 +48,7 @@ def as_json(diagnosis: Diagnosis, language: str) -> str:
     document = {
         "made_at": _iso(diagnosis.made_at),
         "verdict": diagnosis.verdict.value,
+        "headline": getattr(diagnosis.headline, language),
         "nodes": [looked._asdict() for looked in diagnosis.looked],
         "findings": [_finding(finding, language) for finding in diagnosis.findings],
         "open": [getattr(text, language) for text in diagnosis.open],
@@ -99,7 +91,7 @@ def as_text(diagnosis: Diagnosis, language: str) -> str:
 
 def _head(diagnosis: Diagnosis, language: str) -> list[str]:
     looked = ", ".join(_looked(node, language) for node in diagnosis.looked)
-    verdict = getattr(_WORDS[diagnosis.verdict], language)
+    verdict = getattr(diagnosis.headline, language)
     heading = getattr(_WORDS["looked"], language)
     return [f"{_iso(diagnosis.made_at)}  {verdict}", *([f"{heading}: {looked}"] if looked else [])]
 

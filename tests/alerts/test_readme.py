@@ -19,6 +19,7 @@ def masked(line: str) -> str:
     line = re.sub(r'"[^"]*"', "QUOTED", line)
     line = re.sub(r"(Cluster |集群 )\w+", r"\1CLUSTER", line)
     line = re.sub(r"\b(?:ogdb|node)\d+", "NODE", line)
+    line = re.sub(r"\w{3} \w{3} [ \d]\d [\d:]{8} \d{4}", "TIME", line)
     return re.sub(r"\d+", "N", line)
 
 

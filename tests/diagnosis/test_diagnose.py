@@ -37,6 +37,40 @@ def test_a_risk_alone_is_no_conflict() -> None:
     assert len(diagnosis.findings) == 1
 
 
+def down(node_id: str) -> list[Sample]:
+    """Have CM say that the cm_server of a node is down."""
+    names = {"node_id": node_id, "node_name": f"ogdb{node_id}", "instance_id": node_id}
+    return [
+        Sample("opengauss_cm_query_outcome", {"outcome": "ok"}, 1),
+        Sample("opengauss_cm_server_state", {**names, "state": "Down"}, 1),
+    ]
+
+
+def test_trouble_on_a_node_that_was_not_looked_at_is_not_cleared() -> None:
+    """Where CM reports another node's cm_server down, its port may be taken there."""
+    alone = diagnose([page(1, *down("2"), nodes=2)], [], NOW)
+    assert alone.verdict is Verdict.CANNOT_TELL
+    assert alone.headline.en.endswith("cannot be told. Not looked at: ogdb2.")
+    both = diagnose([page(1, *down("2"), nodes=2), page(2, nodes=2)], [], NOW)
+    assert both.verdict is Verdict.NONE
+
+
+def test_the_headline_says_what_it_comes_to() -> None:
+    """One line has the place of the surest conflict, or the nodes that have none."""
+    found = {
+        "No port conflict on ogdb1.": [page(1)],
+        "No port conflict on ogdb1. Not looked at: ogdb2, ogdb3.": [page(1, nodes=3)],
+        "Port conflict: ogdb1, port 15300 of cm_server.": [page(1, RISK, *conflict(), nodes=2)],
+        "Port conflict: cm_server on every node.": [
+            page(node, *conflict(), nodes=2) for node in (1, 2)
+        ],
+        "By the records there is or was a port conflict: ogdb1, port 15300 of cm_server.": [
+            page(1, *conflict("unidentified"))
+        ],
+    }
+    assert {diagnose(pages, [], NOW).headline.en: pages for pages in found.values()} == found
+
+
 def test_what_all_nodes_say_comes_first() -> None:
     """All nodes' own verdicts together are a finding of their own, before those of the nodes."""
     pages = [page(node, *conflict(), nodes=2) for node in (1, 2)]

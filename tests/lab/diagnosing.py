@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from exporter.diagnosis import diagnose, is_conflict
+from exporter.diagnosis import diagnose
+from exporter.diagnosis.verdict import is_conflict
 from exporter.model.diagnosis import Diagnosis, Page, Sample
 from exporter.parsers.exposition import parse_page
 from exporter.wiring_diagnosis import PAGE_SHAPES

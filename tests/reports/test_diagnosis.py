@@ -24,7 +24,7 @@ def test_the_same_in_chinese() -> None:
     """All words but names, metrics and commands are Chinese."""
     text = as_text(TAKEN, "zh")
     assert "节点的 CM 端口被占用，该节点的 cm_server 无法启动。" in text
-    assert "（切勿使用 kill -9）" in text
+    assert "（切勿使用 -9）" in text
     assert "What" not in text
 
 
@@ -47,6 +47,7 @@ def test_json_has_everything() -> None:
     document = json.loads(as_json(TAKEN, "en"))
     (finding,) = document["findings"]
     assert document["verdict"] == "conflict"
+    assert document["headline"] == "Port conflict: ogdb1, port 15300 of cm_server."
     assert document["nodes"][0]["node_name"] == "ogdb1"
     assert (finding["alert"], finding["severity"]) == ("OpenGaussCMPortConflict", "critical")
     assert (finding["port"], finding["certainty"]) == ("15300", "seen")
