@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Callable, Optional
 
 from exporter.config import Config, merge_endpoints
@@ -13,7 +13,7 @@ from exporter.discovery import Discovery
 from exporter.endpoints import discovered_endpoints
 from exporter.errors import SourceError, UsageError
 from exporter.flags import Flag, Values, one_of
-from exporter.model.installation import Installation, InstallationHints
+from exporter.model.installation import Installation
 from exporter.model.logs import StopMarker
 from exporter.model.ports import ClusterIdentity, Endpoint
 from exporter.options import Options
@@ -99,7 +99,7 @@ def _parts(
 def _reader(
     options: Options, config: Config, host_name: str, runner: Runner, remembered: Remembered
 ) -> tuple[InstallationReader, Installation]:
-    hints = InstallationHints(**asdict(config.installation))
+    hints = config.installation
     files, own = WatchedFiles(options.rootfs), own_user()
     shell = ShellEnvironment(runner.run) if files.is_own_root else None
     search = EnvironmentSearch(files, ClusterProcesses(options.procfs), shell, os.environ)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from exporter.app import Runtime, build
-from exporter.config import Config, Installation
+from exporter.config import Config
 from exporter.discovery import Discovery
+from exporter.model.installation import InstallationHints
 from exporter.model.logs import StopMarker
 from exporter.options import Options
 from exporter.registry import Clock
@@ -38,7 +39,7 @@ def still_page() -> bytes:
     runtime = Runtime(
         clock, ReloadRecord(clock.wall), refusals, "ogdb1", _installation, _ports_of_the_host
     )
-    config = Config(installation=Installation(node_id=1))
+    config = Config(installation=InstallationHints(node_id=1))
     application = build(Options(), config, runtime)
     families = application.registry.scrape(30.0)
     application.stop()

@@ -15,7 +15,6 @@ import pytest
 
 from exporter.cli import main
 from exporter.config import Config, EndpointConfig
-from exporter.config import Installation as Configured
 from exporter.endpoints import discovered_endpoints
 from exporter.model.installation import InstallationHints
 from exporter.options import Options
@@ -231,7 +230,7 @@ def test_the_exporter_never_takes_a_port_of_the_cluster(trees: Lab, tmp_path: Pa
 
 
 def _parts(lab: Lab, node: NodePlan, *endpoints: EndpointConfig) -> InstallationParts:
-    configured = Configured(user=lab.account.pw_name, gausshome=str(node.gausshome))
+    configured = InstallationHints(user=lab.account.pw_name, gausshome=str(node.gausshome))
     return InstallationWiring()(Options(), Config(configured, endpoints), "myhost")
 
 

@@ -8,7 +8,6 @@ from exporter.config.schema import (
     CmQuery,
     Config,
     EndpointConfig,
-    Installation,
     Logs,
     LogSource,
 )
@@ -20,7 +19,6 @@ __all__ = [
     "CmQuery",
     "Config",
     "EndpointConfig",
-    "Installation",
     "LogSource",
     "Logs",
     "configured_endpoints",

@@ -9,22 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional
 
+from exporter.model.installation import InstallationHints
 from exporter.model.logs import Signature
 from exporter.model.ports import IPAddress
-
-
-@dataclass(frozen=True)
-class Installation:
-    """Where the installation is; every None is left to discovery."""
-
-    user: Optional[str] = None
-    env_file: Optional[str] = None
-    gausshome: Optional[str] = None
-    gausslog: Optional[str] = None
-    dss_home: Optional[str] = None
-    static_config: Optional[str] = None
-    node_id: Optional[int] = None
-    node_name: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +64,7 @@ class Logs:
 class Config:
     """The whole configuration; ``Config()`` is what holds without a file."""
 
-    installation: Installation = field(default_factory=Installation)
+    installation: InstallationHints = field(default_factory=InstallationHints)
     endpoints: tuple[EndpointConfig, ...] = ()
     cm_query: CmQuery = field(default_factory=CmQuery)
     logs: Logs = field(default_factory=Logs)

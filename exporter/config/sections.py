@@ -23,6 +23,7 @@ from exporter.config.values import (
     timezone,
     word,
 )
+from exporter.model.installation import InstallationHints
 from exporter.model.logs import Signature
 from exporter.model.words import ENDPOINT_WORDS, LOG_SOURCES, SIGNATURE_SEVERITIES
 
@@ -59,7 +60,7 @@ def config(checks: Checks) -> Reader[schema.Config]:
         endpoints = each(_endpoint(checks), most=256, identity=_endpoint_key)
         with section(value) as keys:
             return schema.Config(
-                installation=keys.get("installation", _installation, schema.Installation()),
+                installation=keys.get("installation", _installation, InstallationHints()),
                 endpoints=keys.get("endpoints", endpoints, ()),
                 cm_query=keys.get("cm_query", _cm_query, schema.CmQuery()),
                 logs=keys.get("logs", _logs(checks), schema.Logs()),
@@ -68,9 +69,9 @@ def config(checks: Checks) -> Reader[schema.Config]:
     return read
 
 
-def _installation(value: Value) -> schema.Installation:
+def _installation(value: Value) -> InstallationHints:
     with section(value) as keys:
-        return schema.Installation(
+        return InstallationHints(
             user=keys.get("user", _user, None),
             env_file=keys.get("env_file", absolute_path, None),
             gausshome=keys.get("gausshome", absolute_path, None),

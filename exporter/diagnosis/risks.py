@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from exporter.diagnosis import evidence
 from exporter.diagnosis.cluster import Cluster
@@ -11,21 +12,43 @@ from exporter.diagnosis.words import Say, in_both, phrase, place
 from exporter.model.diagnosis import Certainty, Finding, Severity, Text
 
 
+class _Risk(NamedTuple):
+    """An alert, and the metric of which one sample that is 1 raises it."""
+
+    alert: str
+    metric: str
+    severity: Severity
+    certainty: Certainty = Certainty.NEXT_START
+
+
+_EPHEMERAL = _Risk("OpenGaussPortEphemeralRisk", "opengauss_port_ephemeral_risk", Severity.INFO)
+_DUPLICATE = _Risk("OpenGaussPortDuplicate", "opengauss_port_duplicate", Severity.WARNING)
+_ADDRESS_MISSING = _Risk(
+    "OpenGaussAddressMissing", "opengauss_port_address_missing", Severity.WARNING, Certainty.SEEN
+)
+
+
 def findings(cluster: Cluster) -> Iterator[Finding]:
     """Find ports that may be taken one day, and addresses that are missing."""
     for node in cluster.nodes:
-        for key in _keys(node, "opengauss_port_ephemeral_risk"):
-            yield _ephemeral(cluster, node, key)
-        twice = tuple(_keys(node, "opengauss_port_duplicate"))
+        for key in _keys(node, _EPHEMERAL):
+            description = _described("ephemeral", cluster, node, key)
+            action = phrase("do_ephemeral", port=key.port)
+            yield _finding(_EPHEMERAL, cluster, node, key, (description, action))
+        twice = tuple(_keys(node, _DUPLICATE))
         for key in twice:
-            yield _duplicate(cluster, node, key, twice)
-        for key in _keys(node, "opengauss_port_address_missing"):
+            description = _shared(cluster, node, key, twice)
+            action = phrase("do_duplicate", node=node.node_name)
+            yield _finding(_DUPLICATE, cluster, node, key, (description, action))
+        for key in _keys(node, _ADDRESS_MISSING):
             if _is_wanted(node, key):
-                yield _address_missing(cluster, node, key)
+                description = _described("address", cluster, node, key)
+                action = phrase("do_address", node=node.node_name)
+                yield _finding(_ADDRESS_MISSING, cluster, node, key, (description, action))
 
 
-def _keys(node: Node, name: str) -> Iterator[Key]:
-    return (key_of(sample.labels) for sample in node.page.true(name))
+def _keys(node: Node, risk: _Risk) -> Iterator[Key]:
+    return (key_of(sample.labels) for sample in node.page.true(risk.metric))
 
 
 def _is_wanted(node: Node, key: Key) -> bool:
@@ -34,22 +57,33 @@ def _is_wanted(node: Node, key: Key) -> bool:
     return not stopped and not (node.paused and key.endpoint in OF_THE_DATABASE)
 
 
-def _ephemeral(cluster: Cluster, node: Node, key: Key) -> Finding:
+def _finding(
+    risk: _Risk, cluster: Cluster, node: Node, key: Key, texts: tuple[Text, Text]
+) -> Finding:
+    description, action = texts
     return Finding(
-        "OpenGaussPortEphemeralRisk",
-        Severity.INFO,
-        Certainty.NEXT_START,
-        phrase("summary OpenGaussPortEphemeralRisk"),
-        _described("ephemeral", cluster, node, key),
-        phrase("do_ephemeral", port=key.port),
+        risk.alert,
+        risk.severity,
+        risk.certainty,
+        phrase(f"summary {risk.alert}"),
+        description,
+        action,
         cluster.name,
         node.node_name,
         *key,
-        evidence=tuple(evidence.of_key(node, "opengauss_port_ephemeral_risk", key)),
+        evidence=tuple(evidence.of_key(node, risk.metric, key)),
     )
 
 
-def _duplicate(cluster: Cluster, node: Node, key: Key, twice: Iterable[Key]) -> Finding:
+def _described(phrase_key: str, cluster: Cluster, node: Node, key: Key) -> Text:
+    values = key._asdict()
+    return in_both(
+        lambda say: say(phrase_key, place=place(say, cluster.name, node.node_name), **values)
+    )
+
+
+def _shared(cluster: Cluster, node: Node, key: Key, twice: Iterable[Key]) -> Text:
+    """Describe a port by all the endpoints of the node that have it."""
     owners = sorted(each for each in twice if each.port == key.port)
 
     def described(say: Say) -> str:
@@ -61,37 +95,4 @@ def _duplicate(cluster: Cluster, node: Node, key: Key, twice: Iterable[Key]) -> 
             owners=say("duplicate_comma").join(named),
         )
 
-    return Finding(
-        "OpenGaussPortDuplicate",
-        Severity.WARNING,
-        Certainty.NEXT_START,
-        phrase("summary OpenGaussPortDuplicate"),
-        in_both(described),
-        phrase("do_duplicate", node=node.node_name),
-        cluster.name,
-        node.node_name,
-        *key,
-        evidence=tuple(evidence.of_key(node, "opengauss_port_duplicate", key)),
-    )
-
-
-def _address_missing(cluster: Cluster, node: Node, key: Key) -> Finding:
-    return Finding(
-        "OpenGaussAddressMissing",
-        Severity.WARNING,
-        Certainty.SEEN,
-        phrase("summary OpenGaussAddressMissing"),
-        _described("address", cluster, node, key),
-        phrase("do_address", node=node.node_name),
-        cluster.name,
-        node.node_name,
-        *key,
-        evidence=tuple(evidence.of_key(node, "opengauss_port_address_missing", key)),
-    )
-
-
-def _described(phrase_key: str, cluster: Cluster, node: Node, key: Key) -> Text:
-    values = key._asdict()
-    return in_both(
-        lambda say: say(phrase_key, place=place(say, cluster.name, node.node_name), **values)
-    )
+    return in_both(described)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from exporter.diagnosis import evidence
 from exporter.diagnosis.cluster import Cluster
@@ -13,6 +14,18 @@ from exporter.model.diagnosis import Certainty, Evidence, Finding, Severity, Tex
 
 START_FAILED_SECONDS = 1800.0
 """For how long a start that failed is told of, unless the cluster is Normal again."""
+
+
+class _Down(NamedTuple):
+    """The alert about an instance that is down, how it is put, and the metric that says so."""
+
+    alert: str
+    phrase_key: str
+    metric: str
+
+
+_SERVER_DOWN = _Down("OpenGaussCMServerDown", "server_down", "opengauss_cm_server_state")
+_DATANODE_DOWN = _Down("OpenGaussDatanodeDown", "datanode_down", "opengauss_cm_datanode_role")
 
 
 def findings(cluster: Cluster, now: float) -> Iterator[Finding]:
@@ -32,13 +45,7 @@ def _unavailable(cluster: Cluster, views: Views) -> Iterator[Finding]:
     works = views.states["Normal"] + views.states["Degraded"]
     if views.states["Unavailable"] and not works and not _all_datanodes_stopped(cluster, views):
         text = _of_cluster(cluster, "unavailable", views.states["Unavailable"])
-        yield _finding(
-            "OpenGaussClusterUnavailable",
-            Severity.CRITICAL,
-            cluster,
-            (text, phrase("do_query")),
-            _states_seen(views),
-        )
+        yield _cluster_seen("OpenGaussClusterUnavailable", Severity.CRITICAL, cluster, views, text)
 
 
 def _all_datanodes_stopped(cluster: Cluster, views: Views) -> bool:
@@ -70,46 +77,40 @@ def _query_failing(cluster: Cluster, views: Views) -> Iterator[Finding]:
 def _degraded(cluster: Cluster, views: Views) -> Iterator[Finding]:
     if views.states["Degraded"] and not any(node.stopped for node in cluster.nodes):
         text = _of_cluster(cluster, "degraded", views.states["Degraded"])
-        yield _finding(
-            "OpenGaussClusterDegraded",
-            Severity.WARNING,
-            cluster,
-            (text, phrase("do_query")),
-            _states_seen(views),
-        )
+        yield _cluster_seen("OpenGaussClusterDegraded", Severity.WARNING, cluster, views, text)
+
+
+def _cluster_seen(
+    alert: str, severity: Severity, cluster: Cluster, views: Views, text: Text
+) -> Finding:
+    return _finding(alert, severity, cluster, (text, phrase("do_query")), _states_seen(views))
 
 
 def _servers_down(cluster: Cluster, views: Views) -> Iterator[Finding]:
     """Down only means that the asking node got no answer, so any answer to another counts."""
     for each in views.down:
         if each.ids not in views.up and each.node_id not in views.stopped_nodes:
-            yield _finding(
-                "OpenGaussCMServerDown",
-                Severity.WARNING,
-                cluster,
-                (
-                    _of_instance(cluster, "server_down", each),
-                    phrase("do_server_down", node=each.node_name),
-                ),
-                _seen_down(views, "opengauss_cm_server_state", each),
-                each,
-            )
+            yield _instance_down(_SERVER_DOWN, cluster, views, each)
 
 
 def _datanodes_down(cluster: Cluster, views: Views) -> Iterator[Finding]:
     for each in views.roles_down:
         if not views.is_stopped(each):
-            yield _finding(
-                "OpenGaussDatanodeDown",
-                Severity.WARNING,
-                cluster,
-                (
-                    _of_instance(cluster, "datanode_down", each),
-                    phrase("do_datanode_down", node=each.node_name),
-                ),
-                _seen_down(views, "opengauss_cm_datanode_role", each),
-                each,
-            )
+            yield _instance_down(_DATANODE_DOWN, cluster, views, each)
+
+
+def _instance_down(down: _Down, cluster: Cluster, views: Views, instance: Instance) -> Finding:
+    return _finding(
+        down.alert,
+        Severity.WARNING,
+        cluster,
+        (
+            _of_instance(cluster, down.phrase_key, instance),
+            phrase(f"do_{down.phrase_key}", node=instance.node_name),
+        ),
+        _seen_down(views, down.metric, instance),
+        instance,
+    )
 
 
 def _start_failed(cluster: Cluster, views: Views, now: float) -> Iterator[Finding]:

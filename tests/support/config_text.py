@@ -13,11 +13,11 @@ from exporter.config import (
     CmQuery,
     Config,
     EndpointConfig,
-    Installation,
     Logs,
     LogSource,
 )
 from exporter.config.durations import format_duration
+from exporter.model.installation import InstallationHints
 from exporter.model.logs import Signature
 from exporter.model.words import ENDPOINT_WORDS, LOG_SOURCES, SIGNATURE_SEVERITIES
 
@@ -67,7 +67,7 @@ def _tuples(strategy: st.SearchStrategy[Any], key: Any) -> st.SearchStrategy[Any
 
 
 _installations = st.builds(
-    Installation,
+    InstallationHints,
     user=_maybe(st.from_regex(r"[a-z_][a-z0-9_.-]{0,30}", fullmatch=True)),
     env_file=_maybe(_path),
     gausshome=_maybe(_path),
