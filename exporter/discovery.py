@@ -18,10 +18,19 @@ _STOP_SECONDS = 3.0
 
 
 class Pace(NamedTuple):
-    """In seconds: between two looks, and how long anybody waits for the first."""
+    """In seconds: between two looks, and how long anybody waits for the first.
+
+    ``searching`` is between two looks that found nothing: each asks every process of the host.
+    """
 
     interval: float = 5.0
+    searching: float = 15.0
     first_look: float = 8.0
+
+    def after(self, found: Installation) -> float:
+        """Say how long to wait after a look that gave this."""
+        known = found.gausshome or found.static is not None
+        return self.interval if known else self.searching
 
 
 class Discovery:
@@ -92,7 +101,7 @@ class Discovery:
             except Exception:  # noqa: BLE001 -- a look that fails must not be the last one
                 structlog.get_logger().exception("looking for the installation failed")
             self._looked.set()
-            self._stopping.wait(self._pace.interval)
+            self._stopping.wait(self._pace.after(self._known[0]))
 
     def _tell(self, found: Installation) -> None:
         """Log every problem once, and that it is gone once."""
