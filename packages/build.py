@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -89,19 +90,29 @@ def install_locked(library: Path, target: Target) -> None:
 
     Raises CalledProcessError where one has no wheel for the target, or another hash.
     """
-    lock = ROOT / "requirements" / f"py{target.python}.txt"
-    platforms = [f"--platform={each}_{target.machine}" for each in _MANYLINUX]
     _pip(
-        "install",
-        "--require-hashes",
-        "--no-deps",
-        "--no-compile",
-        "--only-binary=:all:",
-        f"--python-version={target.python}",
-        *platforms,
-        f"--target={library}",
-        f"--requirement={lock}",
+        "install", "--no-compile", *_from_wheels(target), *_locked(target), "--target", str(library)
     )
+
+
+def download(directory: Path, target: Target) -> None:
+    """Put all wheels there that installing this source needs: locked ones, and the back-end's.
+
+    Raises CalledProcessError as above.
+    """
+    _pip("download", *_from_wheels(target), *_locked(target), "--dest", str(directory))
+    back_end = re.findall(r'(?m)^requires = \["(.+)"\]$', (ROOT / "pyproject.toml").read_text())
+    _pip("download", *_from_wheels(target), "--dest", str(directory), *back_end)
+
+
+def _from_wheels(target: Target) -> list[str]:
+    platforms = [f"--platform={each}_{target.machine}" for each in _MANYLINUX]
+    return ["--only-binary=:all:", f"--python-version={target.python}", *platforms]
+
+
+def _locked(target: Target) -> list[str]:
+    lock = ROOT / "requirements" / f"py{target.python}.txt"
+    return ["--require-hashes", "--no-deps", f"--requirement={lock}"]
 
 
 def _pip(*words: str) -> None:

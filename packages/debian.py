@@ -11,18 +11,22 @@ from packages.layout import NAME
 from tests.support.programs import find_program
 
 RELEASE = "bookworm"
-_INCLUDED = "python3,python3-pip,python3-venv,ca-certificates"
+PLAIN_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+# what a host has that Debian's installer set up, besides the minimum
+HOST_PACKAGES = ("systemd-sysv", "curl", "sudo")
+_PACKAGES = ("python3", "python3-pip", "python3-venv", "ca-certificates")
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
-def base(directory: Path) -> Path:
-    """Return a tar archive of a minimal Debian with Python, made now where there is none."""
-    archive = directory / f"{RELEASE}.tar"
+def base(directory: Path, *more: str) -> Path:
+    """Return a tar archive of a minimal Debian with Python, and more; made now if missing."""
+    archive = directory / ("-".join([RELEASE, *more]) + ".tar")
     if not archive.exists():
-        root = directory / RELEASE
+        root = archive.with_suffix("")
         shutil.rmtree(root, ignore_errors=True)
         command = [find_program("debootstrap", package="debootstrap"), "--variant=minbase"]
-        subprocess.run([*command, f"--include={_INCLUDED}", RELEASE, str(root)], check=True)
+        included = f"--include={','.join([*_PACKAGES, *more])}"
+        subprocess.run([*command, included, RELEASE, str(root)], check=True)
         # what this host trusts when it downloads, its container must trust, too
         shutil.copyfile(_CERTIFICATES, root / _CERTIFICATES.relative_to("/"))
         with tarfile.open(archive.with_suffix(".part"), "w") as packed:
@@ -51,13 +55,12 @@ class Root:
             ' && root="$1" && shift && exec chroot "$root" "$@"'
         )
         command = ["unshare", "--mount", "--pid", "--fork", "sh", "-c", inside, "sh"]
-        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
         return subprocess.run(
             [*command, str(self.directory), *words],
             check=False,
             capture_output=True,
             text=True,
-            env=environment,
+            env=PLAIN_ENVIRONMENT,
             timeout=300,
         )
 

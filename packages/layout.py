@@ -52,8 +52,17 @@ AFTER_INSTALL = f"""\
 /usr/bin/python3 -I -m compileall -q /{LIBRARY}
 if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 """
+# Of every cluster's user, for a unit without its command would only fail.
+BEFORE_LAST_REMOVE = f"""\
+if [ -d /run/systemd/system ]; then
+  systemctl stop '{NAME}@*.service'
+  systemctl disable --quiet {NAME}@.service
+fi
+rm -rf /run/{NAME}
+"""
 BEFORE_REMOVE = f"find /{LIBRARY} -name __pycache__ -type d -prune -exec rm -r {{}} +\n"
 AFTER_REMOVE = "if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi\n"
+STATE = f"/var/lib/{NAME}"
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,11 @@ def debian_control(version: str, target: Target, kibibytes: int) -> str:
 
 def debian_scripts() -> dict[str, str]:
     """Write what dpkg runs, by name."""
-    scripts = {"postinst": AFTER_INSTALL, "prerm": BEFORE_REMOVE, "postrm": AFTER_REMOVE}
+    scripts = {
+        "postinst": AFTER_INSTALL,
+        "prerm": f'if [ "$1" = remove ]; then\n{BEFORE_LAST_REMOVE}fi\n{BEFORE_REMOVE}',
+        "postrm": f'{AFTER_REMOVE}if [ "$1" = purge ]; then rm -rf {STATE}; fi\n',
+    }
     return {name: f"#!/bin/sh\nset -e\n{text}" for name, text in scripts.items()}
 
 
@@ -121,7 +134,7 @@ cp -a {tree}/. %{{buildroot}}
 %post
 {AFTER_INSTALL}%preun
 if [ "$1" = 0 ]; then
-  {BEFORE_REMOVE}fi
+{BEFORE_LAST_REMOVE}{BEFORE_REMOVE}fi
 %postun
 {AFTER_REMOVE}%files
 %dir /etc/{NAME}
