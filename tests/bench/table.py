@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional
 
+HEAD = ("what", "measured", "bar", "")
+
 
 @dataclass(frozen=True)
 class Row:
@@ -60,10 +62,10 @@ def machine() -> str:
     )
 
 
-def render(rows: Iterable[Row]) -> str:
+def render(rows: Iterable[Row], head: tuple[str, str, str, str] = HEAD) -> str:
     """Lay the rows out in columns."""
     verdicts = {None: "", True: "holds", False: "MISSED"}
-    cells = [("what", "measured", "bar", "")]
+    cells = [head]
     cells += [(row.what, row.measured, row.bar, verdicts[row.holds]) for row in rows]
     widths = [max(len(line[column]) for line in cells) for column in range(4)]
     return "\n".join(
