@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
 from exporter.model.diagnosis import Page
+from exporter.model.words import ENDPOINT_WORDS
 
-OF_THE_DATABASE = frozenset({"datanode", "datanode_ha", "datanode_heartbeat", "dms"})
+OF_THE_DATABASE = frozenset(
+    word for word, facts in ENDPOINT_WORDS.items() if facts.component == "datanode"
+)
 """What a pause concerns: cm_agent goes on starting cm_server, and checking its ports."""
 WHOLE_NODE = ""
 

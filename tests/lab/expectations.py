@@ -24,9 +24,8 @@ from tests.lab.fleet import Fleet, Sample
 from tests.lab.runner import Runner
 from tests.lab.scenario import Expectation, Scenario
 from tests.lab.stage import PAGED_ABOUT
-from tests.support.rules import RULE_FILES, Rule, rules
+from tests.support.rules import CAUSE_FILES, RULE_FILES, Rule, rules
 
-CAUSE_FILES = ("ports.rules.yml", "history.rules.yml", "risks.rules.yml")
 _OF_ALL = "AllNodes"
 
 

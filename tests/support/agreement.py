@@ -19,41 +19,17 @@ import yaml
 from exporter.diagnosis import diagnose
 from exporter.model.diagnosis import Finding, Page
 from tests.support.promtool import INSTALL
-from tests.support.rules import RULE_FILES, rules
+from tests.support.rules import CAUSE_FILES, RULE_FILES, rules
 
 NOW = 6000.0
 """The moment at which is judged, in seconds since the epoch; promtool's time begins there."""
-_CAUSES = (
-    "OpenGaussCMPortConflict",
-    "OpenGaussCMPortConflictAllNodes",
-    "OpenGaussDBPortConflict",
-    "OpenGaussDBPortConflictAllNodes",
-    "OpenGaussCMAgentPortConflict",
-    "OpenGaussDSSPortConflict",
-    "OpenGaussDMSPortConflict",
-    "OpenGaussHeartbeatPortConflict",
-    "OpenGaussPortConflict",
-    "OpenGaussPortConflictLatent",
-    "OpenGaussPortConflictLeftStopped",
-    "OpenGaussPortConflictPassed",
-    "OpenGaussPortEphemeralRisk",
-    "OpenGaussPortDuplicate",
-    "OpenGaussAddressMissing",
-)
-_SYMPTOMS = (
-    "OpenGaussClusterUnavailable",
-    "OpenGaussCMQueryFailing",
-    "OpenGaussClusterDegraded",
-    "OpenGaussCMServerDown",
-    "OpenGaussDatanodeDown",
-    "OpenGaussStartFailed",
-    "OpenGaussNodeViewsDisagree",
-)
-CAUSES = frozenset(_CAUSES)
-JUDGED = (*_CAUSES, *_SYMPTOMS)
 WATCHED_ONLY = "watching.rules.yml"
 """Its alerts are about exporters that Prometheus watches for a while; a diagnosis names the same
 in what it leaves open."""
+_ALERTS = [rule for rule in rules() if rule.is_alert]
+CAUSES = frozenset(rule.name for rule in _ALERTS if rule.file.name in CAUSE_FILES)
+JUDGED = tuple(dict.fromkeys(rule.name for rule in _ALERTS if rule.file.name != WATCHED_ONLY))
+"""Every alert about a cluster, which a diagnosis finds as well."""
 _LINKS = ("runbook_url", "runbook_url_zh", "dashboard_url")
 _LABELS = ("cluster", "node_name", "endpoint", "instance_id", "port")
 

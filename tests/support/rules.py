@@ -16,6 +16,7 @@ ALERTS = ROOT / "alerts"
 RULE_FILES = tuple(
     sorted(ALERTS.glob("*.rules.yml"), key=lambda path: path.name != "ports.rules.yml")
 )
+CAUSE_FILES = ("ports.rules.yml", "history.rules.yml", "risks.rules.yml")
 
 _SELECTOR = re.compile(r"([a-zA-Z_][a-zA-Z0-9_:]*)\{([^{}]*)\}")
 _MATCHER = re.compile(r"([a-z_]+)\s*(=~|!~|!=|=)\s*(\"[^\"]*\"|%q|\x60[^\x60]*\x60)")

@@ -10,6 +10,8 @@ from exporter.model.diagnosis import Page, Sample
 from exporter.model.ports import Reason
 from tests.support.agreement import NOW, World
 
+OWN_WORD = "backup"
+"""An endpoint that only a configuration names."""
 PORTS = {
     "cm_server": ("1", "15300"),
     "cm_server_ha": ("1", "15301"),
@@ -19,7 +21,7 @@ PORTS = {
     "datanode_heartbeat": ("6001", "15405"),
     "dss": ("20001", "15410"),
     "dms": ("6001", "15420"),
-    "backup": ("", "9999"),
+    OWN_WORD: ("", "9999"),
 }
 _NAMES = ("nginx", "java -x", 'a"b\\c', "two\nlines", "\x1b[31mred", "数据库", "`id` $(reboot)", "")
 _UNITS = ("", "nginx.service", "session-1.scope", "a@b.service", "x';reboot.service")
