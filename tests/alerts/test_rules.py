@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from exporter.metrics import CATALOGUE
+from exporter.sources.shipped import shipped_signatures
 from tests.support.rules import (
     ROOT,
     RULE_FILES,
@@ -169,7 +170,8 @@ def test_every_runbook_is_of_an_alert(language: str) -> None:
         for page in pages
         for heading in re.findall(r"^## (OpenGauss\w+)$", page.read_text("utf-8"), re.MULTILINE)
     }
-    assert headings == {rule.name for rule in ALERT_RULES}
+    alerts = {rule.name for rule in ALERT_RULES}
+    assert headings == alerts, f"the headings in {language}/runbooks"
 
 
 @pytest.mark.parametrize("rule", ALERT_RULES, ids=by_name)
@@ -181,7 +183,8 @@ def test_an_alert_is_seen_firing_and_silent_in_its_tests(rule: Rule) -> None:
         for check in case.get("alert_rule_test", ())
         if check["alertname"] == rule.name
     ]
-    assert set(seen) == {True, False}
+    wanted = f"{rule.name} must fire and be silent in tests/alerts/{opposite(rule.file)}"
+    assert set(seen) == {True, False}, wanted
 
 
 @pytest.mark.parametrize("rule", rules(), ids=by_name)
@@ -202,6 +205,15 @@ def test_a_rule_uses_only_labels_and_values_that_exist(rule: Rule) -> None:
             assert matcher.label in {*metric.labels, *TARGET_LABELS}, matcher
             allowed = metric.values.get(matcher.label)
             assert allowed is None or set(matcher.values) <= set(allowed), matcher
+
+
+def test_signatures_that_are_asked_for_are_shipped() -> None:
+    """Every signature that a rule names is one of the exporter's own."""
+    shipped = {signature["id"] for signature in yaml.safe_load(shipped_signatures())}
+    matchers = (m for rule in rules() for text in rule.texts for m in matchers_in(text))
+    asked = {name for m in matchers if m.label == "signature" for name in m.values}
+    assert asked
+    assert asked <= shipped
 
 
 @pytest.mark.parametrize("rule", rules(), ids=by_name)
