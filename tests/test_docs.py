@@ -32,7 +32,8 @@ _REQUIRED = object()
 @pytest.mark.parametrize("path", sorted(documents(ROOT)), ids=str)
 def test_generated_documents_are_fresh(path: Path) -> None:
     """``make docs`` would change nothing."""
-    assert (ROOT / path).read_text(encoding="utf-8") == documents(ROOT)[path]
+    committed = (ROOT / path).read_text(encoding="utf-8")
+    assert committed == documents(ROOT)[path], "`make docs` writes it anew"
 
 
 def test_every_metric_is_documented_once() -> None:
@@ -142,10 +143,11 @@ def test_the_table_of_words_is_the_code() -> None:
     rows = re.findall(
         r"^\| `(\w+)` \| [^|]+ \| `(\w+)` \| `(\w+)` \| (yes|no) \|$", _CONFIGURATION, re.MULTILINE
     )
-    assert rows == [
+    words = [
         (name, word.process, word.component, "yes" if word.precheck else "no")
         for name, word in ENDPOINT_WORDS.items()
     ]
+    assert rows == words, "the table of words in docs/configuration.md"
 
 
 def test_the_pages_example_of_problems_is_real() -> None:

@@ -85,4 +85,5 @@ def test_the_page_is_the_golden_one(*, update_golden: bool) -> None:
     check_metrics(page)
     if update_golden:
         GOLDEN.write_text(masked(page), encoding="utf-8")
-    assert masked(page) == GOLDEN.read_text(encoding="utf-8")
+    told = "if the difference is meant, `make golden` writes tests/golden/metrics.txt anew"
+    assert masked(page) == GOLDEN.read_text(encoding="utf-8"), told

@@ -32,7 +32,8 @@ def test_every_scenario_is_recorded() -> None:
         for scenario in SCENARIOS.values()
         for phase in scenario.phases
     }
-    assert {path.stem for path in RECORDED} == wanted
+    told = "`RECORD_PAGES=1 .venv/bin/python -m tests.lab.e2e NAME` writes tests/golden/scenarios"
+    assert {path.stem for path in RECORDED} == wanted, told
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)

@@ -46,7 +46,8 @@ def as_grafana_reads(made: Json) -> Any:  # noqa: ANN401 -- JSON of Grafana's ow
 @pytest.mark.parametrize("uid", sorted(built()))
 def test_a_committed_dashboard_is_fresh(uid: str) -> None:
     """``make dashboards`` would change nothing."""
-    assert (DIRECTORY / f"{uid}.json").read_text("utf-8") == text_of(built()[uid])
+    committed = (DIRECTORY / f"{uid}.json").read_text("utf-8")
+    assert committed == text_of(built()[uid]), "`make dashboards` writes it anew"
 
 
 def test_no_dashboard_is_left_over() -> None:
