@@ -29,6 +29,13 @@ def of_key(node: Node, name: str, key: Key) -> Iterator[Evidence]:
     return metrics(node, some if len(some) == 1 else (each for each in some if each.value))
 
 
+def running(node: Node, key: Key) -> Iterator[Evidence]:
+    """Show whether the processes of the endpoint's instance run."""
+    if key.instance_id:
+        name = "opengauss_process_running"
+        yield from metrics(node, node.page.all(name, instance_id=key.instance_id))
+
+
 def sockets(holders: Iterable[tuple[Node, Holder]]) -> Iterator[Evidence]:
     """Show whose sockets are in the way."""
     for node, holder in holders:

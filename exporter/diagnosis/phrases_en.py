@@ -92,7 +92,8 @@ PHRASES: Mapping[str, str] = {
     "majority": "\nThe CM ports of {count} cm_servers are taken, a majority: with DCC no"
     " cm_server can become primary, so cm_ctl query fails on every node, also where the port is"
     " free.",
-    "not_watched": "\n{count} of the cluster's nodes are not watched now, so more may be affected.",
+    "not_watched": "\nNodes of the cluster that are not watched now: {count}. More may be"
+    " affected.",
     # what to do about it
     "as_root": "As root:",
     "do_on": "\n- On {node}:",

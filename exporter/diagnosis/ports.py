@@ -36,10 +36,14 @@ def findings(cluster: Cluster) -> Iterator[Finding]:
 
 def _conflict(cluster: Cluster, node: Node, blocked: Blocked) -> Finding:
     alert, severity = _CONFLICTS.get(blocked.key.endpoint, _CUSTOM)
-    known = blocked.reason != _UNIDENTIFIED  # else it rests on a record of a bind that failed
-    certainty = Certainty.SEEN if known else Certainty.RECORDED
     taken = _taken(cluster, node, blocked, conflict=True)
-    return _finding(alert, severity, certainty, taken, "opengauss_port_conflict")
+    return _finding(alert, severity, _certainty(taken), taken, "opengauss_port_conflict")
+
+
+def _certainty(taken: Taken) -> Certainty:
+    """Tell whether a socket is seen; else all rests on a record of a bind that failed."""
+    seen = any(reason != _UNIDENTIFIED for reason in taken.reasons)
+    return Certainty.SEEN if seen else Certainty.RECORDED
 
 
 def _latent(cluster: Cluster, node: Node, blocked: Blocked) -> Finding:
@@ -78,7 +82,7 @@ def _on_all_nodes(
     key = Key(component, "", "")
     holders = tuple(cluster.holders(None, endpoints))
     taken = Taken(cluster, None, key, tuple(sorted(reasons)), holders, count=count)
-    yield _finding(alert, Severity.CRITICAL, Certainty.SEEN, taken, "opengauss_port_conflict")
+    yield _finding(alert, Severity.CRITICAL, _certainty(taken), taken, "opengauss_port_conflict")
 
 
 def _finding(
@@ -100,21 +104,21 @@ def _finding(
 
 def _evidence(taken: Taken, metric: str) -> Iterator[Evidence]:
     """Show the verdict, whose sockets it rests on, and what the logs say of the port."""
-    node = taken.node
-    if node is None:
-        yield from _evidence_of_all(taken)
-        return
-    yield from evidence.of_key(node, metric, taken.key)
-    if taken.key.instance_id:
-        of_instance = node.page.all("opengauss_process_running", instance_id=taken.key.instance_id)
-        yield from evidence.metrics(node, of_instance)
+    about = tuple(_about(taken))
+    for node, key in about:
+        yield from evidence.of_key(node, metric, key)
+        yield from evidence.running(node, key)
     yield from evidence.sockets(taken.holders)
-    yield from evidence.port_reports(node, taken.key.port)
+    for node, key in about:
+        yield from evidence.port_reports(node, key.port)
 
 
-def _evidence_of_all(taken: Taken) -> Iterator[Evidence]:
+def _about(taken: Taken) -> Iterator[tuple[Node, Key]]:
+    """List the endpoint of the one node, or those of all nodes that are in conflict."""
+    if taken.node is not None:
+        yield taken.node, taken.key
+        return
     for node in taken.cluster.nodes:
         for each in node.unwanted:
             if each.key.endpoint in {taken.key.endpoint, f"{taken.key.endpoint}_ha"}:
-                yield from evidence.of_key(node, "opengauss_port_conflict", each.key)
-    yield from evidence.sockets(taken.holders)
+                yield node, each.key
