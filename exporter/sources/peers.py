@@ -7,6 +7,7 @@ that of a stranger until ``parsers.exposition`` has checked it.
 from __future__ import annotations
 
 import base64
+import socket
 import ssl
 import threading
 import time
@@ -133,6 +134,6 @@ def _authorization(access: PeerAccess) -> dict[str, str]:
 
 def _told(error: Exception) -> str:
     """Say in few words what went wrong."""
-    if isinstance(error, TimeoutError):
+    if isinstance(error, (TimeoutError, socket.timeout)):  # one and the same from Python 3.10 on
         return "no answer in time"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
