@@ -371,6 +371,7 @@ def test_a_dummy_standby_s_details_have_no_state() -> None:
             Problem.NO_PRIMARY,
         ),
         ("cm_ctl: create ssl connection failed.\n", Problem.NO_PRIMARY),
+        ("cm_ctl: flush data failed: Broken pipe\n", Problem.NO_PRIMARY),
     ],
 )
 def test_cm_ctl_s_errors_are_problems(text: str, problem: Problem) -> None:
@@ -382,6 +383,44 @@ def test_a_record_about_one_cm_server_is_no_problem_of_the_query() -> None:
     """``can't connect to cm_server node 2`` does not mean that there is no primary."""
     text = _logged("DEBUG1: can't connect to cm_server node 2 node_name n2") + _SUMMARY
     assert parse(text).problem is None
+
+
+_LOST_CONNECTION = (
+    "cm_ctl: create ssl connection failed.\ncm_ctl: socket is [5], 412 : create ssl failed: x\n"
+)
+
+
+def test_a_connection_that_fails_is_one_cm_server_s_trouble() -> None:
+    """cm_ctl tells of it before the rows of all cm_servers, asks the others and goes on."""
+    row = f"{_LOST_CONNECTION}1 n1 10.0.0.1 1 /cm Primary\n2 n2 10.0.0.2 2 /cm Down\n"
+    view = parse(
+        f"[  CMServer State   ]\n\nnode node_ip instance state\n{_LINE}\n{row}\n{_SUMMARY}"
+    )
+    assert [server.state.value for server in view.cm_servers] == ["Primary", "Down"]
+    assert (view.cluster_state, view.problem) == (ClusterState.DEGRADED, None)
+
+
+def test_a_connection_that_fails_last_is_the_query_s_trouble() -> None:
+    """Where nothing follows the error, the primary was lost while it was answering."""
+    assert parse(f"{_SUMMARY}{_LOST_CONNECTION}").problem is Problem.NO_PRIMARY
+
+
+def test_details_go_on_behind_a_connection_that_fails() -> None:
+    """Without -C, too, all cm_servers are asked before anything is printed."""
+    view = parse(f"{_LOST_CONNECTION}cluster_state             : Normal\n")
+    assert (view.cluster_state, view.problem) == (ClusterState.NORMAL, None)
+
+
+def test_a_row_behind_an_unknown_node_is_read() -> None:
+    """cm_ctl's error about a node that its static config lacks has no newline of its own."""
+    rows = (
+        "1 n1 10.0.0.1 6001 15400 /dn P Primary Normal\ncm_ctl: can't find the node(2)."
+        "3 n3 10.0.0.3 6003 15400 /dn S Down    Port conflicting"
+    )
+    assert [(row.place.node_id, row.state.value) for row in _datanodes(rows)] == [
+        ("1", "Normal"),
+        ("3", "Port conflicting"),
+    ]
 
 
 def test_nothing_is_read_behind_the_last_words_of_a_query() -> None:

@@ -61,12 +61,17 @@ _PROBLEMS: Mapping[Problem, tuple[str, ...]] = {
     # The dot tells it from the record about one cm_server that goes on with its node.
     Problem.NO_PRIMARY: (
         "can't connect to cm_server.",
-        "send message to server failed",
-        "flush data failed",
-        "create ssl connection failed",
         "can't establish an SSL connection",
     ),
 }
+# Trouble with one connection. cm_ctl goes on with the next cm_server, whose row may be fine, so
+# it only counts where nothing came of the query behind it (CM ctl_common.cpp DoConnCmserver).
+_LOST_CONNECTIONS = (
+    "create ssl connection failed",
+    "create ssl failed",
+    "send message to server failed",
+    "flush data failed",
+)
 Found = TypeVar("Found", CmServer, Datanode, Etcd, FencedUdf, Kerberos, Resource)
 
 
@@ -104,6 +109,7 @@ class _Reader:
         self._blocks = Blocks()
         self._section = ""
         self._title = Title.NOT_SEEN
+        self._connection_lost = False
 
     def read(self, line: Line) -> None:
         """Read one line."""
@@ -113,8 +119,7 @@ class _Reader:
         elif not line.text.strip("-"):
             self._end_block()
         elif line.text.startswith("cm_ctl: "):
-            if find_problem(line.text):  # the last words of a query: no table goes on behind them
-                self._section = "over"
+            self._complaint(line.text)
         elif self._section in _ROW_READERS:
             self._row(line)
         elif self._section in ("", "Cluster"):
@@ -138,12 +143,19 @@ class _Reader:
             _last_of_each(self.rows, Etcd),
             _last_of_each(self.rows, Kerberos),
             _last_of_each(self.rows, FencedUdf),
-            problem,
+            problem or (Problem.NO_PRIMARY if self._connection_lost else None),
             (*summary.unknown, *self._unknown),
         )
 
+    def _complaint(self, text: str) -> None:
+        if find_problem(text):  # the last words of a query: no table goes on behind them
+            self._section = "over"
+        elif any(known in text for known in _LOST_CONNECTIONS):
+            self._connection_lost = True
+
     def _begin(self, section: str) -> None:
         self._end_block()
+        self._connection_lost = False
         self._section = section
         self._title = Title.NOT_SEEN
         if section in _SECTIONS:
@@ -168,7 +180,10 @@ class _Reader:
 
     def _pair(self, line: Line) -> None:
         found = pair(line.text)
-        if found and not self.summary.take(*found, cut=line.cut) and not line.cut:
+        if not found:
+            return
+        self._connection_lost = False
+        if not self.summary.take(*found, cut=line.cut) and not line.cut:
             self._blocks.take(*found)
 
     def _end_block(self) -> None:
@@ -177,6 +192,7 @@ class _Reader:
             self._keep(*read)
 
     def _keep(self, row: Row, unknown: Unknown) -> None:
+        self._connection_lost = False
         self.rows.append(row)
         self._unknown += unknown
 
