@@ -30,6 +30,7 @@ from exporter.model.ports import (
     UnitContents,
 )
 from exporter.ownership import Programs, judge, may_be_stopped
+from exporter.ownership.risks import address_missing
 
 ALL_STATES_CHEAP_SECONDS = 0.03
 ALL_STATES_SHARE = 50
@@ -182,18 +183,13 @@ class PortInspector:
         verdicts = judge(endpoints, facts, programs, identity, {})
         missing = frozenset(v.endpoint.port for v in verdicts if not v.listening)
         self._remember(verdicts)
+        addresses = self._sources.host.interface_addresses()
         if missing:
             facts = self._with_all_states(facts, missing)
-            evidence = self._evidence(endpoints)
+            evidence = self._evidence(endpoints, addresses)
             verdicts = judge(endpoints, facts, programs, identity, evidence)
-        host = self._sources.host
-        return Inspection(
-            verdicts,
-            facts,
-            host.ephemeral_ports(),
-            host.interface_addresses(),
-            self._stoppable(verdicts),
-        )
+        ephemeral = self._sources.host.ephemeral_ports()
+        return Inspection(verdicts, facts, ephemeral, addresses, self._stoppable(verdicts))
 
     def _programs(self, uid: int) -> Programs:
         """Sort the user's processes by program, anew only when one of them changed."""
@@ -270,12 +266,25 @@ class PortInspector:
             if seen:
                 self._own_listener_seen[verdict.endpoint.key] = now
 
-    def _evidence(self, endpoints: Iterable[Endpoint]) -> dict[EndpointKey, PortEvidence]:
+    def _evidence(
+        self, endpoints: Iterable[Endpoint], addresses: frozenset[IPAddress]
+    ) -> dict[EndpointKey, PortEvidence]:
         now = self._clocks.monotonic()
         return {
             endpoint.key: PortEvidence(
                 own_listener_absent_for=now - self._own_listener_seen[endpoint.key],
-                bind_failure_age=self._bind_failure_age(endpoint.port),
+                bind_failure_age=self._failed_bind_age(endpoint, addresses),
             )
             for endpoint in endpoints
         }
+
+    def _failed_bind_age(
+        self, endpoint: Endpoint, addresses: frozenset[IPAddress]
+    ) -> Optional[float]:
+        """Tell how long ago a bind found the port taken; None if none did, or that is not sure.
+
+        cm_server writes the same of an address that is on no interface (CM pqcomm.cpp), so that
+        its record proves nothing while one is missing.
+        """
+        missing = address_missing(endpoint, addresses)
+        return None if missing else self._bind_failure_age(endpoint.port)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from exporter.inspection import Clocks, PortInspector, Sources
 from exporter.model.ports import Attribution, Reason, TcpState, UnitContents
-from tests.support.facts import CLUSTER, CM_PORT, OMM, OTHER_USER, process, socket
+from tests.support.facts import CLUSTER, CM_PORT, OMM, OTHER_USER, endpoint, process, socket
 from tests.support.fake_host import HERE, FakeHost
 
 OWN = process(500)
@@ -78,6 +78,16 @@ def test_ownerless_sockets_count_after_two_minutes_without_a_listener() -> None:
     assert host.look(inspector).verdicts[0].conflict is Reason.UNIDENTIFIED
     host.failed_bind = None
     assert host.look(inspector).verdicts[0].conflict is None
+
+
+def test_a_failed_bind_proves_nothing_while_an_address_is_missing() -> None:
+    """cm_server's record is the same when its address left the host as when its port is taken."""
+    for address, reason in ((HERE, Reason.UNIDENTIFIED), ("10.77.0.99", None)):
+        host = FakeHost(sockets=[(socket(address, 0, TcpState.TIME_WAIT), ())], failed_bind=1.0)
+        inspector = host.inspector((endpoint("cm_server", address),))
+        host.look(inspector)
+        host.now += 120
+        assert host.look(inspector).verdicts[0].conflict is reason
 
 
 def test_names_are_asked_only_for_what_no_process_explains() -> None:
