@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from textwrap import indent
 from types import FrameType
 
 from tests.lab import expectations
@@ -162,7 +163,7 @@ class Demonstration:
             for alert in known[-1].alerts():
                 self._narrator.say(f"The webhook received {alert['labels']['alertname']}:")
                 for name, text in sorted(alert["annotations"].items()):
-                    self._tell(f"  {name}: {text.strip()}")
+                    self._tell(f"  {name}:\n{indent(text.strip(), '    ')}")
         else:
             self.failed = True
 
