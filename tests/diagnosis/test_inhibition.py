@@ -81,7 +81,10 @@ def test_a_finding_explains_what_its_alert_holds_back() -> None:
     ]
     for source, target in itertools.product(sources, targets):
         held_back = source != target and alertmanager_holds_back(source, target)
-        assert bool(explained_by(target, [source])) == held_back, (source, target)
+        assert bool(explained_by(target, [source])) == held_back, (
+            f"alerts/alertmanager.yml {'holds' if held_back else 'does not hold'} back "
+            f"{labels_of(target)} for {labels_of(source)}; exporter/diagnosis/inhibition.py differs"
+        )
 
 
 def test_nothing_follows_from_another_cluster() -> None:
