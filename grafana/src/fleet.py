@@ -145,8 +145,8 @@ def over_time() -> list[house.Panel]:
     kinds = [(or_zero(f"count({rows})"), kind) for kind, rows in _risks().items()]
     return [
         _by_state(by_state, states_),
-        house.series_panel(reasons, [(why, "{{reason}}")]),
-        house.series_panel(risks, kinds),
+        house.series_panel(reasons, [(why, "{{reason}}")], shades_of=words.WRONG),
+        house.series_panel(risks, kinds, shades_of=words.RISK),
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from exporter.metrics import ports
 from exporter.model.words import ENDPOINT_WORDS
-from grafana.src import house, recorded, states, words
+from grafana.src import recorded, states, words
 from grafana.src.house import Column
 from grafana.src.promql import (
     PORT,
@@ -18,23 +18,23 @@ from grafana.src.promql import (
 
 HOLDER = recorded.HOLDER_START.labels
 ON_PORT = f"on ({', '.join(PORT)})"
+# The start of a process in the time zone in which the page shows it.
+PROCESS = "TZ=${__timezone} ps -o pid,lstart,user,args"
 RANGE = "sysctl net.ipv4.ip_local_port_range"
 NO_TIME = {"0": words.Word("-", words.NEUTRAL)}
 
 HOLDER_COLUMNS = (
-    Column("status", "State", 125, words.STATUS, filled=True),
+    Column("status", "State", 120, words.STATUS, filled=True),
     Column("node_name", "Node", 75),
-    Column("endpoint", "Endpoint", 140),
+    Column("endpoint", "Endpoint", at_least=100),
     Column("port", "Port", 62),
-    Column("relation", "Holder", 95),
-    Column("process", "Process", 105),
-    Column("pid", "PID", 70),
-    Column("user", "User", 65),
-    Column("Value", "Running since", 165, NO_TIME, "dateTimeAsIso"),
-    Column("reason", "Reason", 145),
-    Column("agent", "What cm_agent sees", 185, words.AGENT_SEES),
-    Column("address", "Address", 110),
-    Column("place", "Unit or container"),
+    Column("process", "Process", 100),
+    Column("pid", "PID", 68),
+    Column("user", "User", 62),
+    Column("place", "Unit, container", at_least=105),
+    Column("Value", "Running since", None, NO_TIME, "dateTimeAsIso", at_least=98),
+    Column("how", "Reason, address", at_least=150),
+    Column("agent", "What cm_agent sees", None, words.AGENT_SEES, at_least=105),
 )
 
 STEP_COLUMNS = (
@@ -43,7 +43,7 @@ STEP_COLUMNS = (
     Column("action", "What to do", None, words.ACTIONS),
     Column("look", "Look first, as root", 325),
     Column("start", "Not back after 1 min", 160),
-    Column("runbook", "Runbook", 80, link=f"{house.RUNBOOKS}${{__value.raw}}"),
+    Column("runbook", "Runbook", 80, link="${__value.raw}"),
 )
 
 
@@ -77,6 +77,8 @@ def holders(scope: Scope) -> str:
     rows = copied(joined, "agent", "$2", "case", f"({checked})/(.*)")
     rows = copied(rows, "place", "$1", "container", "(.{12}).*")
     rows = copied(rows, "place", "$1", "unit", "(.+)")
+    rows = copied(rows, "at", "on $1", "address", "(.+)")
+    rows = f'label_join({rows}, "how", " ", "reason", "at")'
     shown = [column.label for column in HOLDER_COLUMNS if column.label != "Value"]
     return or_none(f"max by ({', '.join(shown)}) ({rows}) * 1000", "status")
 
@@ -99,17 +101,27 @@ def next_steps(scope: Scope) -> str:
         ]
     )
     shown = ", ".join(column.label for column in STEP_COLUMNS)
-    return or_none(f"max by ({shown}) ({rows})", "action")
+    return or_none(f"max by ({shown}) ({_with_runbook(scope, rows)})", "action")
+
+
+def _with_runbook(scope: Scope, rows: str) -> str:
+    """Make the runbook's page an address, below the one that all links to documents begin with.
+
+    A step stays where no such address is recorded.
+    """
+    docs = f"topk(1, group by (docs) ({scope.select(recorded.ADDRESSES)})) or on () vector(1)"
+    joined = f"({rows}) * on () group_left (docs) ({docs})"
+    return f'label_join({joined}, "runbook", "/", "docs", "page")'
 
 
 def _held(scope: Scope) -> str:
     rows = copied(_holder_rows(scope), "look", "ss -tanp 'sport = :$1'", "port", "([0-9]+)")
-    rows = copied(rows, "look", "TZ=UTC ps -o pid,lstart,user,args -p $1", "pid", "([1-9][0-9]*)")
+    rows = copied(rows, "look", f"{PROCESS} -p $1", "pid", "([1-9][0-9]*)")
     return copied(rows, "action", "$1", "relation", "(.+)")
 
 
 def _step(rows: str, action: str, page: str, look: str = "") -> str:
-    labels = {"action": action, "look": look, "runbook": page}
+    labels = {"action": action, "look": look, "page": f"runbooks/{page}"}
     for label, value in labels.items():
         rows = labelled(rows, label, value) if value else rows
     return rows

@@ -22,7 +22,6 @@ from grafana.src.promql import Scope, Source, or_zero
 from grafana.src.words import NEUTRAL, NONE, Words, always, mapping
 
 TAG = "opengauss"
-RUNBOOKS = "https://github.com/opengauss-cm-exporter/opengauss-cm-exporter/blob/main/docs/runbooks/"
 DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 REFRESH = "10s"
 WRAPPED = {"custom.wrapText": True}  # since Grafana 12.1; before, the cell's option of that name
@@ -57,6 +56,7 @@ class Column:
     unit: str = NO_UNIT
     link: str = ""
     filled: bool = False
+    at_least: int | None = None  # of a column that shares what the others leave
 
 
 def query(expression: str, legend: str = "", ref: str = "A") -> prometheus.Dataquery:
@@ -185,6 +185,8 @@ def _properties(column: Column) -> list[Property]:
     found: dict[str, object] = {"unit": column.unit, "custom.align": "left", **WRAPPED}
     if column.width:
         found["custom.width"] = column.width
+    if column.at_least:
+        found["custom.minWidth"] = column.at_least
     if column.words:
         found["mappings"] = [mapping(column.words)]
     told = "color-text" if column.words and column.unit == NO_UNIT else "auto"
@@ -222,12 +224,17 @@ def series_panel(
     queries: Sequence[tuple[str, str]],
     unit: str = "short",
     colours: Mapping[str, str] | None = None,
+    shades_of: str = "",
 ) -> timeseries.Panel:
-    """Show lines over time: (query, legend) each; ``colours`` are those of lines with a meaning."""
+    """Show lines over time: (query, legend) each.
+
+    ``colours`` are those of lines with a meaning of their own, ``shades_of`` is the colour of what
+    all others mean; without it they are told apart by colours without a meaning.
+    """
     legend = common_builders.VizLegendOptions().show_legend(True)
     legend.display_mode(common.LegendDisplayMode.LIST).placement(common.LegendPlacement.BOTTOM)
     panel = _dressed(timeseries.Panel(), about).unit(unit).min(0).legend(legend).fill_opacity(5)
-    panel.color_scheme(builders.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC))
+    panel.color_scheme(_shades(shades_of) if shades_of else _PALETTE)
     for name, colour in {"none": NEUTRAL, **(colours or {})}.items():
         fixed: dict[str, object] = {"color": {"mode": "fixed", "fixedColor": colour}}
         panel.override_by_name(name, properties(fixed))
@@ -236,6 +243,13 @@ def series_panel(
     for ref, (expression, name) in zip("ABCDEFGH", queries):
         panel.with_target(query(expression, name, ref))
     return panel
+
+
+_PALETTE = builders.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC)
+
+
+def _shades(colour: str) -> builders.FieldColor:
+    return builders.FieldColor().mode(dashboard.FieldColorModeId.SHADES).fixed_color(colour)
 
 
 def annotation(

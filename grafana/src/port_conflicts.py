@@ -8,10 +8,11 @@ from exporter.metrics import logs
 from exporter.model.words import ENDPOINT_WORDS
 from grafana.src import holders, house, recorded, states, words
 from grafana.src.house import About
-from grafana.src.promql import PORT, Scope, group_by, or_none, or_zero
+from grafana.src.promql import PORT, Scope, first_of, group_by, or_none, or_zero
 
 UID = "opengauss-port-conflicts"
 SCOPE = Scope(("cluster", "job", "instance", "node", "endpoint"))
+FIRING = 'alertstate="firing", alertname=~"OpenGauss.+"'
 
 
 def verdict_row() -> list[house.Panel]:
@@ -82,14 +83,14 @@ def tables() -> list[house.Panel]:
         "Which node, which port, who holds it",
         "Every process with a socket that keeps a component from its port, or would at its next"
         " start. PID 0 or an empty name: the exporter may not see it.",
-        height=5,
+        height=6,
     )
     what = About(
         8,
         "What to do next",
         "The steps by what the holder is. A pid is reused: compare its start with the table above."
         " cm_ctl start exits 0 even when it failed, so read what it prints.",
-        height=5,
+        height=6,
     )
     return [
         house.table_panel(who, holders.holders(SCOPE), holders.HOLDER_COLUMNS),
@@ -161,14 +162,22 @@ def alerts() -> house.Panel:
     about = About(
         12,
         "Firing alerts",
-        "Every alert of this cluster while it fires, whatever Alertmanager does with it.",
+        "Every alert of this cluster while it fires, whatever Alertmanager does with it; those that"
+        " are critical page.",
         12,
         8,
     )
-    firing = SCOPE.select(recorded.ALERTS, 'alertstate="firing", alertname=~"OpenGauss.+"')
-    counted = f"count by (alertname, node_name) ({firing})"
-    named = f'label_join({counted}, "alert", " ", "alertname", "node_name")'
-    return house.series_panel(about, [(or_none(named, "alert"), "{{alert}}")])
+    by_severity = [
+        group_by(
+            ("alertname", "node_name"),
+            SCOPE.select(recorded.ALERTS, f'{FIRING}, severity="{severity}"'),
+        )
+        for severity in words.SEVERITIES
+    ]
+    codes = first_of(f"{rows} * {code}" for code, rows in enumerate(by_severity, 1))
+    named = f'label_join({codes}, "alert", " ", "alertname", "node_name")'
+    shown = words.coloured(words.SEVERITIES, words.NONE)
+    return house.state_panel(about, [(or_none(named, "alert"), "{{alert}}", shown)])
 
 
 def port_reports() -> builders.AnnotationQuery:

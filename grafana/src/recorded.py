@@ -40,5 +40,6 @@ CLUSTER_STATE = Recorded("cluster:opengauss_cm_cluster_state:count", ("cluster",
 CM_SERVER_STATE = Recorded(
     "cluster:opengauss_cm_server_state:max", (*_NODE, "instance_id", "state")
 )
+ADDRESSES = Recorded("alert:opengauss_addresses:info", ("docs", "dashboards"))
 UP = Recorded("up", ("cluster", "job", "instance"))
 ALERTS = Recorded("ALERTS", ("cluster", "node_name", *_PORT, "alertname", "alertstate", "severity"))

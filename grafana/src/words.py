@@ -202,6 +202,9 @@ START_STATUS: Words = {
 }
 """The numbers of cm_ctl's record that a start takes long; 5, unknown, stands before any record."""
 
+SEVERITIES = {"critical": WRONG, "warning": RISK, "info": NEUTRAL}
+"""How urgent an alert is, the first of them that fires."""
+
 MARKERS = {
     "stopped by operator": ON_PURPOSE,
     "paused": ON_PURPOSE,

@@ -29,6 +29,7 @@ PROPERTIES = {
     "mappings",
     "links",
     "custom.width",
+    "custom.minWidth",
     "custom.align",
     "custom.wrapText",
     "custom.cellOptions",

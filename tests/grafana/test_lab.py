@@ -12,7 +12,8 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -34,17 +35,17 @@ WITHIN = 90.0
 PACE = Pace("2s", "1s")  # a scrape may take as long as the interval: a busy machine is slow
 CLUSTER = DEFAULTS["cluster"]
 PANELS = {(uid, panel["title"]): panel for uid, panel in every_panel()}
-PHASES = (
-    "healthy",
-    "conflict",
-    "passed",
-    "risk",
-    "paused",
-    "troubled",
-    "unanswered",
-    "unwatched",
-    "dark",
+STAGES = (
+    ("healthy",),
+    ("conflict", "troubled"),
+    ("passed",),
+    ("risk", "paused"),
+    ("unanswered", "unwatched"),
+    ("dark",),
 )
+"""The phases in their order; those that do not get in each other's way are there at once."""
+UNLABELLED = ("healthy", "conflict")
+ASK_OFTEN = "cm_query: {interval: 2s}\n"
 CASES = [
     (phase, uid, title, pattern)
     for uid, titles in SHOWN.items()
@@ -54,32 +55,51 @@ CASES = [
 Texts = dict[tuple[str, str, str], str]
 
 
+@dataclass(frozen=True)
+class Look:
+    """One Prometheus, the value of the variable `cluster` in it, and what the panels said there."""
+
+    monitoring: Monitoring
+    cluster: str
+    phases: Collection[str]
+    texts: Texts = field(default_factory=dict)
+
+    def watch(self, stage: Collection[str]) -> None:
+        """Read the panels until they say what they should in each phase of the stage."""
+        wanted = [case for case in CASES if case[0] in stage and case[0] in self.phases]
+
+        def all_say() -> bool:
+            wanted[:] = [case for case in wanted if not self._says(*case)]
+            return not wanted
+
+        with contextlib.suppress(TimeoutError):  # what was not seen is what the tests then tell
+            self.monitoring.wait_until(all_say, WITHIN)
+
+    def _says(self, phase: str, uid: str, title: str, pattern: str) -> bool:
+        text = read(PANELS[uid, title], self.monitoring.query, cluster=self.cluster)
+        self.texts[phase, uid, title] = text
+        return said(pattern, text, self.cluster)
+
+
+def said(pattern: str, text: str, cluster: str) -> bool:
+    """Tell whether a panel says that; a cluster without the label has a name of its own."""
+    named = pattern if cluster else pattern.replace(CLUSTER, re.escape("(no label)"))
+    return re.search(named, text, re.MULTILINE) is not None
+
+
 class Play:
-    """The cluster, its exporters and a Prometheus, taken through the phases."""
+    """The cluster and its exporters, taken through the phases before the eyes of Prometheus."""
 
     def __init__(self, lab: Lab, fleet: Fleet, monitoring: Monitoring, pages: Pages) -> None:
         self._runner = Runner(lab)
         self._fleet = fleet
         self._monitoring = monitoring
         self._pages = pages
-        self.texts: Texts = {}
 
-    def phase(self, name: str) -> None:
-        """Bring a phase about, and read its panels until they say what they should."""
-        getattr(self, f"_{name}")()
-        wanted = [(uid, title, pattern) for when, uid, title, pattern in CASES if when == name]
-
-        def all_say() -> bool:
-            wanted[:] = [case for case in wanted if not self._says(name, *case)]
-            return not wanted
-
-        with contextlib.suppress(TimeoutError):  # what was not seen is what the tests then tell
-            self._monitoring.wait_until(all_say, WITHIN)
-
-    def _says(self, phase: str, uid: str, title: str, pattern: str) -> bool:
-        text = read(PANELS[uid, title], self._monitoring.query)
-        self.texts[phase, uid, title] = text
-        return re.search(pattern, text, re.MULTILINE) is not None
+    def bring_about(self, stage: Iterable[str]) -> None:
+        """Bring the phases of a stage about, one after the other."""
+        for phase in stage:
+            getattr(self, f"_{phase}")()
 
     def _healthy(self) -> None:
         """Leave the cluster alone."""
@@ -130,19 +150,31 @@ def _prompt_rules(directory: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def texts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Texts]:
-    """What the panels said in each phase."""
+def looks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Texts]]:
+    """What the panels said in each phase, with the label `cluster` and without it."""
     directory = tmp_path_factory.mktemp("dashboards")
-    with Lab(2) as lab, Fleet(lab) as fleet, Pages() as pages:
-        rules = _prompt_rules(directory)
-        targets = fleet.targets(CLUSTER)
-        with Monitoring(
-            directory / "monitoring", targets, pace=PACE, rule_files=rules
-        ) as monitoring:
-            play = Play(lab, fleet, monitoring, pages)
-            for phase in PHASES:
-                play.phase(phase)
-            yield play.texts
+    rules = _prompt_rules(directory)
+    with Lab(2) as lab, Fleet(lab, settings=ASK_OFTEN) as fleet, Pages() as pages:
+        labelled = fleet.targets(CLUSTER)
+        bare = [replace(target, labels={}) for target in labelled]
+        with (
+            Monitoring(directory / "labelled", labelled, pace=PACE, rule_files=rules) as one,
+            Monitoring(directory / "bare", bare, pace=PACE, rule_files=rules) as other,
+        ):
+            every = [phase for stage in STAGES for phase in stage]
+            found = Look(one, CLUSTER, every), Look(other, "", UNLABELLED)
+            play = Play(lab, fleet, one, pages)
+            for stage in STAGES:
+                play.bring_about(stage)
+                for look in found:
+                    look.watch(stage)
+            yield {look.cluster: look.texts for look in found}
+
+
+@pytest.fixture
+def texts(looks: Mapping[str, Texts]) -> Texts:
+    """What the panels said of the cluster that has the label."""
+    return looks[CLUSTER]
 
 
 @pytest.mark.parametrize(("phase", "uid", "title", "pattern"), CASES)
@@ -150,7 +182,18 @@ def test_a_panel_shows_what_it_is_made_for(
     texts: Texts, phase: str, uid: str, title: str, pattern: str
 ) -> None:
     """In each phase that concerns it, the panel says so in words or numbers."""
-    assert re.search(pattern, texts[phase, uid, title], re.MULTILINE), texts[phase, uid, title]
+    assert said(pattern, texts[phase, uid, title], CLUSTER), texts[phase, uid, title]
+
+
+@pytest.mark.parametrize(
+    ("phase", "uid", "title", "pattern"), [case for case in CASES if case[0] in UNLABELLED]
+)
+def test_a_panel_needs_no_label_for_the_cluster(
+    looks: Mapping[str, Texts], phase: str, uid: str, title: str, pattern: str
+) -> None:
+    """Where no target has the label `cluster`, the panel shows health and conflict just so."""
+    text = looks[""][phase, uid, title]
+    assert said(pattern, text, ""), text
 
 
 @pytest.mark.parametrize(("uid", "title"), PANELS)

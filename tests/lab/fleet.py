@@ -34,11 +34,15 @@ class Sample:
 
 @final
 class Fleet:
-    """The exporters of all nodes; `outside` runs them where nodes are reached, but not in them."""
+    """The exporters of all nodes; `outside` runs them where nodes are reached, but not in them.
 
-    def __init__(self, lab: Lab, *, outside: bool = False) -> None:
+    `settings` are further lines of their configuration.
+    """
+
+    def __init__(self, lab: Lab, *, outside: bool = False, settings: str = "") -> None:
         self._lab = lab
         self._outside = outside
+        self._settings = settings
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._files: list[IO[bytes]] = []
         self._doors: dict[int, Door] = {}
@@ -153,7 +157,8 @@ class Fleet:
 
     def _write_config(self, node_id: int) -> Path:
         path = self._lab.root / f"exporter{node_id}.yml"
-        path.write_text(exporter_config(self._lab, node_id), encoding="utf-8")
+        text = exporter_config(self._lab, node_id) + self._settings
+        path.write_text(text, encoding="utf-8")
         return path
 
 

@@ -32,7 +32,7 @@ def conflicts(targets: Path) -> int:
 def test_health_and_a_conflict_take_turns_until_the_end(tmp_path: Path) -> None:
     """Its targets can be scraped, the conflict comes and goes, and SIGTERM ends it all."""
     targets = tmp_path / "targets.json"
-    words = [sys.executable, "-m", "tests.lab.stay", str(targets), "3"]
+    words = [sys.executable, "-m", "tests.lab.stay", str(targets), "1"]
     with subprocess.Popen(words, cwd=REPOSITORY) as program:
         try:
             await_(targets.exists, WITHIN, lambda: "no targets")

@@ -27,6 +27,7 @@ DEFAULTS = {
     "__rate_interval": "1m",
     "__interval": "15s",
     "__range": "1h",
+    "__timezone": "UTC",
 }
 
 
