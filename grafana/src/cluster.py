@@ -5,8 +5,8 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders import dashboard as builders
 
 from exporter.metrics import cluster, logs
-from grafana.src import house, recorded, states, words
-from grafana.src.house import About, Column
+from grafana.src import house, recorded, states, tables, words
+from grafana.src.house import About
 from grafana.src.promql import (
     ON_TARGET,
     TARGET_LABELS,
@@ -18,6 +18,7 @@ from grafana.src.promql import (
     or_none,
     or_zero,
 )
+from grafana.src.tables import Column
 
 UID = "opengauss-cluster"
 SCOPE = Scope()
@@ -143,10 +144,10 @@ def views() -> house.Panel:
             shown[code] = words.Word(word, colour)
     info = copied(VIEWERS.select(recorded.NODE_INFO), "viewer", "$1", "node_name", "(.+)")
     viewed = f"({first_of(rows)}) * {ON_TARGET} group_left (viewer) {info}"
-    panel = house.matrix_panel(
-        about, f"max by (seen, viewer) ({viewed})", house.Axes("seen", "viewer", "Seen", width=220)
+    panel = tables.matrix_panel(
+        about, f"max by (seen, viewer) ({viewed})", tables.Axes("seen", "viewer", "Seen", width=220)
     )
-    house.colour_numbers(panel, words.numbered(shown))
+    tables.colour_numbers(panel, words.numbered(shown))
     return panel
 
 
@@ -258,7 +259,7 @@ def starts() -> list[house.Panel]:
     none = {"0": words.NONE}
     return [
         house.series_panel(attempts, [(or_none(named, "row"), "{{row}}")], house.PER_SECOND),
-        house.table_panel(status, last, START_COLUMNS),
+        tables.table_panel(status, last, START_COLUMNS),
         house.stat_panel(given_up, or_zero(f"max({failed})"), none, words.WRONG, "s"),
     ]
 

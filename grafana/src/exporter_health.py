@@ -6,8 +6,8 @@ from grafana_foundation_sdk.builders import dashboard as builders
 
 from exporter.metrics import client_library, cluster, exporter, logs, ports
 from exporter.metrics.base import Metric
-from grafana.src import house, recorded, words
-from grafana.src.house import About, Column
+from grafana.src import house, recorded, tables, words
+from grafana.src.house import About
 from grafana.src.promql import (
     ON_TARGET,
     Scope,
@@ -16,6 +16,7 @@ from grafana.src.promql import (
     group_by,
     or_none,
 )
+from grafana.src.tables import Column
 
 UID = "opengauss-exporter"
 SCOPE = Scope()
@@ -86,8 +87,8 @@ def collectors() -> house.Panel:
         height=6,
     )
     rows = f"min by (node_name, collector) ({_named(exporter.COLLECTOR_SUCCESS)})"
-    panel = house.matrix_panel(about, rows, house.Axes("node_name", "collector", "Node"))
-    house.colour_numbers(panel, words.COLLECTOR)
+    panel = tables.matrix_panel(about, rows, tables.Axes("node_name", "collector", "Node"))
+    tables.colour_numbers(panel, words.COLLECTOR)
     return panel
 
 
@@ -117,7 +118,7 @@ def exporters() -> house.Panel:
     down = f"({SCOPE.select(recorded.UP)} == 0)"
     shown = ", ".join(column.label for column in EXPORTER_COLUMNS if column.label != "Value")
     rows = f"max by ({shown}) ({first_of([joined, down])})"
-    return house.table_panel(about, rows, EXPORTER_COLUMNS)
+    return tables.table_panel(about, rows, EXPORTER_COLUMNS)
 
 
 def _lines(about: About, expression: str, unit: str, legend: str = "{{node_name}}") -> house.Panel:

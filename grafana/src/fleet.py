@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders import dashboard as builders
 
-from grafana.src import house, recorded, states, words
-from grafana.src.house import About, Column
+from grafana.src import house, recorded, states, tables, words
+from grafana.src.house import About
 from grafana.src.promql import PORT, Scope, copied, first_of, group_by, labelled, or_none, or_zero
+from grafana.src.tables import Column
 
 UID = "opengauss-fleet"
 SCOPE = Scope()
@@ -86,9 +87,8 @@ def clusters() -> house.Panel:
     ]
     rows = first_of(labelled(f"({rows})", "what", title) for title, rows in zip(COLUMNS, columns))
     named = copied(labelled(f"({rows})", "name", "(no label)"), "name", "$1", "cluster", "(.+)")
-    panel = house.matrix_panel(
-        about, f"max by (name, what) ({named})", house.Axes("name", "what", "Cluster", COLUMNS, 190)
-    )
+    axes = tables.Axes("name", "what", "Cluster", COLUMNS, 190)
+    panel = tables.matrix_panel(about, f"max by (name, what) ({named})", axes)
     return _worded(panel)
 
 
@@ -111,7 +111,7 @@ _NONE = {"0": words.NONE}
 
 
 def _filled(told: words.Words) -> list[house.Property]:
-    return house.properties(house.filled_cells(told))
+    return house.properties(tables.filled_cells(told))
 
 
 def over_time() -> list[house.Panel]:
@@ -186,7 +186,7 @@ def nodes() -> house.Panel:
         for kind, rows in _risks().items()
     )
     most = f"sort_desc(topk({SHOWN_NODES}, {rows}))"
-    return house.table_panel(about, or_none(most, "risk"), NODE_COLUMNS)
+    return tables.table_panel(about, or_none(most, "risk"), NODE_COLUMNS)
 
 
 def build() -> builders.Dashboard:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from exporter.metrics import ports
 from exporter.model.words import ENDPOINT_WORDS
 from grafana.src import recorded, states, words
-from grafana.src.house import Column
 from grafana.src.promql import (
     PORT,
     Scope,
@@ -15,6 +14,7 @@ from grafana.src.promql import (
     labelled,
     or_none,
 )
+from grafana.src.tables import Column
 
 HOLDER = recorded.HOLDER_START.labels
 ON_PORT = f"on ({', '.join(PORT)})"
@@ -24,7 +24,7 @@ RANGE = "sysctl net.ipv4.ip_local_port_range"
 NO_TIME = {"0": words.Word("-", words.NEUTRAL)}
 
 HOLDER_COLUMNS = (
-    Column("status", "State", 120, words.STATUS, filled=True),
+    Column("status", "State", 112, words.STATUS, filled=True),
     Column("node_name", "Node", 75),
     Column("endpoint", "Endpoint", at_least=100),
     Column("port", "Port", 62),
@@ -34,7 +34,7 @@ HOLDER_COLUMNS = (
     Column("place", "Unit, container", at_least=105),
     Column("Value", "Running since", None, NO_TIME, "dateTimeAsIso", at_least=98),
     Column("how", "Reason, address", at_least=150),
-    Column("agent", "What cm_agent sees", None, words.AGENT_SEES, at_least=105),
+    Column("agent", "cm_agent sees", None, words.AGENT_SEES, at_least=105),
 )
 
 STEP_COLUMNS = (

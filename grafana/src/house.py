@@ -19,12 +19,11 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from exporter.metrics.node import NODE_INFO
 from exporter.metrics.ports import PORT_LISTENING
 from grafana.src.promql import Scope, Source, or_zero
-from grafana.src.words import NEUTRAL, NONE, Words, always, mapping
+from grafana.src.words import NEUTRAL, NONE, Words, mapping
 
 TAG = "opengauss"
 DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 REFRESH = "10s"
-WRAPPED = {"custom.wrapText": True}  # since Grafana 12.1; before, the cell's option of that name
 PER_SECOND = "suffix: /s"
 COUNTED = ("short", PER_SECOND)  # units of lines that mostly lie at 0
 NO_UNIT = "string"  # words and ids; Grafana puts nothing behind them
@@ -45,20 +44,6 @@ class About:
     height: int = 6
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column of a table: the label that it shows and how."""
-
-    label: str
-    title: str
-    width: int | None = None
-    words: Words | None = None
-    unit: str = NO_UNIT
-    link: str = ""
-    filled: bool = False
-    at_least: int | None = None  # of a column that shares what the others leave
-
-
 def query(expression: str, legend: str = "", ref: str = "A") -> prometheus.Dataquery:
     """Ask over the time range."""
     return _query(expression, ref).legend_format(legend).range()
@@ -73,7 +58,8 @@ def _query(expression: str, ref: str) -> prometheus.Dataquery:
     return prometheus.Dataquery().expr(expression).ref_id(ref).datasource(DATASOURCE)
 
 
-def _dressed(panel: P, about: About) -> P:
+def dressed(panel: P, about: About) -> P:
+    """Give a panel what every panel has."""
     panel.id(about.number).title(about.title).description(about.description)
     panel.span(about.width).height(about.height).datasource(DATASOURCE)
     return panel
@@ -87,7 +73,7 @@ def stat_panel(
     step = dashboard.Threshold(color=colour)
     thresholds = builders.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE).steps([step])
     return (
-        _dressed(stat.Panel(), about)
+        dressed(stat.Panel(), about)
         .with_target(instant(expression))
         .unit(unit)
         .mappings([mapping(words)])
@@ -104,106 +90,6 @@ def count_panel(about: About, rows: str, colour: str) -> stat.Panel:
     return stat_panel(about, or_zero(f"count({rows})"), {"0": NONE}, colour)
 
 
-def table_panel(about: About, expression: str, columns: Sequence[Column]) -> table.Panel:
-    """Show the rows of one query; every label of the query is a column or is hidden."""
-    panel = (
-        _dressed(table.Panel(), about)
-        .with_target(instant(expression))
-        .unit(NO_UNIT)
-        .show_header(True)
-        .transformations([_organised(columns)])
-    )
-    for column in columns:
-        panel.override_by_name(column.title, _properties(column))
-    return panel
-
-
-def _organised(columns: Sequence[Column]) -> dashboard.DataTransformerConfig:
-    shown = [column.label for column in columns]
-    options: dict[str, object] = {
-        "excludeByName": {name: True for name in ("Time", "Value") if name not in shown},
-        "indexByName": {label: index for index, label in enumerate(shown)},
-        "renameByName": {column.label: column.title for column in columns},
-    }
-    return dashboard.DataTransformerConfig(id_val="organize", options=options)
-
-
-@dataclass(frozen=True)
-class Axes:
-    """The labels that become rows and columns, and in which order known columns stand."""
-
-    row: str
-    column: str
-    title: str
-    order: tuple[str, ...] = ()
-    width: int = 110
-
-
-def matrix_panel(about: About, expression: str, axes: Axes) -> table.Panel:
-    """Show one label against another."""
-    corner = f"{axes.row}\\{axes.column}"
-    pivot: dict[str, object] = {
-        "columnField": axes.column,
-        "rowField": axes.row,
-        "valueField": "Value",
-        "emptyValue": "null",
-    }
-    places = {name: place for place, name in enumerate(axes.order, 1)}
-    tidy: dict[str, object] = {
-        "renameByName": {corner: axes.title},
-        "indexByName": {corner: 0, **places},
-    }
-    by_row: dict[str, object] = {"fields": {}, "sort": [{"field": axes.title}]}
-    panel = _dressed(table.Panel(), about).with_target(instant(expression)).unit(NO_UNIT)
-    panel.align(common.FieldTextAlignment.CENTER).min_width(80)
-    panel.transformations(
-        [
-            dashboard.DataTransformerConfig(id_val="groupingToMatrix", options=pivot),
-            dashboard.DataTransformerConfig(id_val="organize", options=tidy),
-            dashboard.DataTransformerConfig(id_val="sortBy", options=by_row),
-        ]
-    )
-    return panel.override_by_name(
-        axes.title, properties({"custom.width": axes.width, "custom.align": "left"})
-    )
-
-
-def colour_numbers(panel: table.Panel, words: Words) -> None:
-    """Let the words of codes fill their cells."""
-    panel.override_by_field_type("number", properties(filled_cells(words)))
-
-
-def filled_cells(words: Words) -> dict[str, object]:
-    """Write the properties of a column whose cells are filled with the colour of their word."""
-    return {
-        "mappings": [mapping(words)],
-        "custom.cellOptions": cell("color-background"),
-    }
-
-
-def _properties(column: Column) -> list[Property]:
-    found: dict[str, object] = {"unit": column.unit, "custom.align": "left", **WRAPPED}
-    if column.width:
-        found["custom.width"] = column.width
-    if column.at_least:
-        found["custom.minWidth"] = column.at_least
-    if column.words:
-        found["mappings"] = [mapping(column.words)]
-    told = "color-text" if column.words and column.unit == NO_UNIT else "auto"
-    kind = "color-background" if column.filled else told
-    found["custom.cellOptions"] = cell(kind)
-    if column.link:
-        found["mappings"] = [always("open")]
-        found["links"] = [{"title": column.title, "url": column.link, "targetBlank": True}]
-    return properties(found)
-
-
-def cell(kind: str) -> dict[str, object]:
-    """Write the options of a cell: `auto`, `color-text` or `color-background`."""
-    filled: dict[str, object] = {"mode": "basic"} if kind == "color-background" else {}
-    return {"type": kind, "wrapText": True, **filled}
-
-
 def properties(found: dict[str, object]) -> list[Property]:
     """Write the properties of an override."""
     return [Property(id_val=key, value=value) for key, value in found.items()]
@@ -211,7 +97,7 @@ def properties(found: dict[str, object]) -> list[Property]:
 
 def state_panel(about: About, rows: Sequence[tuple[str, str, Words]]) -> statetimeline.Panel:
     """Show states above each other on one time axis: (query, legend, words of its codes) each."""
-    panel = _dressed(statetimeline.Panel(), about).unit(NO_UNIT).fill_opacity(80)
+    panel = dressed(statetimeline.Panel(), about).unit(NO_UNIT).fill_opacity(80)
     panel.legend(common_builders.VizLegendOptions().show_legend(False))
     for ref, (expression, legend, words) in zip("ABCDEFGH", rows):
         panel.with_target(query(expression, legend, ref))
@@ -233,7 +119,7 @@ def series_panel(
     """
     legend = common_builders.VizLegendOptions().show_legend(True)
     legend.display_mode(common.LegendDisplayMode.LIST).placement(common.LegendPlacement.BOTTOM)
-    panel = _dressed(timeseries.Panel(), about).unit(unit).min(0).legend(legend).fill_opacity(5)
+    panel = dressed(timeseries.Panel(), about).unit(unit).min(0).legend(legend).fill_opacity(5)
     panel.color_scheme(_shades(shades_of) if shades_of else _PALETTE)
     for name, colour in {"none": NEUTRAL, **(colours or {})}.items():
         fixed: dict[str, object] = {"color": {"mode": "fixed", "fixedColor": colour}}

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import dashboard as builders
 
 from exporter.metrics import logs
 from exporter.model.words import ENDPOINT_WORDS
-from grafana.src import holders, house, recorded, states, words
+from grafana.src import holders, house, recorded, states, tables, words
 from grafana.src.house import About
 from grafana.src.promql import PORT, Scope, first_of, group_by, or_none, or_zero
 
@@ -76,7 +76,7 @@ def _tiles() -> list[house.Panel]:
     ]
 
 
-def tables() -> list[house.Panel]:
+def who_and_what() -> list[house.Panel]:
     """Name the holders and the next steps."""
     who = About(
         7,
@@ -93,8 +93,8 @@ def tables() -> list[house.Panel]:
         height=6,
     )
     return [
-        house.table_panel(who, holders.holders(SCOPE), holders.HOLDER_COLUMNS),
-        house.table_panel(what, holders.next_steps(SCOPE), holders.STEP_COLUMNS),
+        tables.table_panel(who, holders.holders(SCOPE), holders.HOLDER_COLUMNS),
+        tables.table_panel(what, holders.next_steps(SCOPE), holders.STEP_COLUMNS),
     ]
 
 
@@ -108,12 +108,12 @@ def matrix() -> house.Panel:
         " nobody binds it. Not watched: no exporter speaks for the node.",
         height=5,
     )
-    panel = house.matrix_panel(
+    panel = tables.matrix_panel(
         about,
         holders.cells(SCOPE),
-        house.Axes("node_name", "endpoint", "Node", tuple(ENDPOINT_WORDS)),
+        tables.Axes("node_name", "endpoint", "Node", tuple(ENDPOINT_WORDS)),
     )
-    house.colour_numbers(panel, words.numbered(words.CELLS))
+    tables.colour_numbers(panel, words.numbered(words.CELLS))
     return panel
 
 
@@ -201,5 +201,5 @@ def build() -> builders.Dashboard:
         SCOPE,
     )
     made.annotation(port_reports())
-    rows = (*verdict_row(), *tables(), matrix(), timeline(), signature_rates(), alerts())
+    rows = (*verdict_row(), *who_and_what(), matrix(), timeline(), signature_rates(), alerts())
     return house.filled(made, rows)

@@ -86,7 +86,7 @@ RELATION_CODES = {"foreign": 4, "leftover": 3, "sibling": 2, "unidentified": 1}
 BLOCKS_START, IN_CONFLICT = 10, 20
 
 STATUS: Words = {
-    "conflict": Word("CONFLICT NOW", WRONG),
+    "conflict": Word("CONFLICT", WRONG),
     "blocked": Word("start blocked", RISK),
     "none": NONE,
 }
