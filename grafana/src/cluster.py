@@ -245,7 +245,8 @@ def starts() -> list[house.Panel]:
     given_up = About(
         14,
         "Given up after",
-        "After how long the youngest start that failed was given up.",
+        "After how long the youngest start that failed was given up; the cluster may have started"
+        " since.",
         8,
         5,
     )
@@ -260,7 +261,7 @@ def starts() -> list[house.Panel]:
     return [
         house.series_panel(attempts, [(or_none(named, "row"), "{{row}}")], house.PER_SECOND),
         tables.table_panel(status, last, START_COLUMNS),
-        house.stat_panel(given_up, or_zero(f"max({failed})"), none, words.WRONG, "s"),
+        house.stat_panel(given_up, or_zero(f"max({failed})"), none, words.NEUTRAL, "s"),
     ]
 
 

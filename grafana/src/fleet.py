@@ -145,8 +145,8 @@ def over_time() -> list[house.Panel]:
     kinds = [(or_zero(f"count({rows})"), kind) for kind, rows in _risks().items()]
     return [
         _by_state(by_state, states_),
-        house.series_panel(reasons, [(why, "{{reason}}")], shades_of=words.WRONG),
-        house.series_panel(risks, kinds, shades_of=words.RISK),
+        house.series_panel(reasons, [(why, "{{reason}}")], colours=words.REASONS),
+        house.series_panel(risks, kinds, colours=words.RISKS),
     ]
 
 

@@ -110,17 +110,12 @@ def series_panel(
     queries: Sequence[tuple[str, str]],
     unit: str = "short",
     colours: Mapping[str, str] | None = None,
-    shades_of: str = "",
 ) -> timeseries.Panel:
-    """Show lines over time: (query, legend) each.
-
-    ``colours`` are those of lines with a meaning of their own, ``shades_of`` is the colour of what
-    all others mean; without it they are told apart by colours without a meaning.
-    """
+    """Show lines over time: (query, legend) each; ``colours`` are those of lines with a meaning."""
     legend = common_builders.VizLegendOptions().show_legend(True)
     legend.display_mode(common.LegendDisplayMode.LIST).placement(common.LegendPlacement.BOTTOM)
     panel = dressed(timeseries.Panel(), about).unit(unit).min(0).legend(legend).fill_opacity(5)
-    panel.color_scheme(_shades(shades_of) if shades_of else _PALETTE)
+    panel.color_scheme(builders.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC))
     for name, colour in {"none": NEUTRAL, **(colours or {})}.items():
         fixed: dict[str, object] = {"color": {"mode": "fixed", "fixedColor": colour}}
         panel.override_by_name(name, properties(fixed))
@@ -129,13 +124,6 @@ def series_panel(
     for ref, (expression, name) in zip("ABCDEFGH", queries):
         panel.with_target(query(expression, name, ref))
     return panel
-
-
-_PALETTE = builders.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC)
-
-
-def _shades(colour: str) -> builders.FieldColor:
-    return builders.FieldColor().mode(dashboard.FieldColorModeId.SHADES).fixed_color(colour)
 
 
 def annotation(

@@ -85,6 +85,21 @@ CELLS = {
 RELATION_CODES = {"foreign": 4, "leftover": 3, "sibling": 2, "unidentified": 1}
 BLOCKS_START, IN_CONFLICT = 10, 20
 
+REASONS = {
+    "foreign_listener": WRONG,
+    "ipv6_listener": "dark-red",
+    "bound_not_listening": "super-light-red",
+    "other_address_listener": "light-red",
+    "connection": "semi-dark-red",
+    "leftover": "dark-red",
+    "sibling": "super-light-red",
+    "unidentified": "light-red",
+}
+"""Every reason is a conflict now, so each is a red; some share one, for Grafana has five."""
+
+RISKS = {"latent": RISK, "shared": "dark-yellow", "ephemeral": "super-light-yellow"}
+"""Every kind of risk is a yellow."""
+
 STATUS: Words = {
     "conflict": Word("CONFLICT", WRONG),
     "blocked": Word("start blocked", RISK),

@@ -117,6 +117,7 @@ def test_signatures_that_are_asked_for_are_shipped() -> None:
         (words.OUTCOMES, cluster.QUERY_OUTCOME, "outcome"),
         (words.ATTRIBUTION, ports.PORT_ATTRIBUTION, "level"),
         ({**words.AGENT_SEES, "unchecked": ""}, ports.PORT_CONFLICT, "reason"),
+        (words.REASONS, ports.PORT_CONFLICT, "reason"),
         ({**words.RELATION_CODES, "own": ""}, ports.PORT_HOLDER_PID, "relation"),
     ],
     ids=lambda each: getattr(each, "name", None),
