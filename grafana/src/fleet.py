@@ -10,7 +10,7 @@ from grafana_foundation_sdk.builders import dashboard as builders
 
 from grafana.src import house, recorded, states, tables, words
 from grafana.src.house import About
-from grafana.src.promql import PORT, Scope, copied, first_of, group_by, labelled, or_none, or_zero
+from grafana.src.promql import PORT, Scope, copied, first_of, group_by, labelled, or_none
 from grafana.src.tables import Column
 
 UID = "opengauss-fleet"
@@ -139,22 +139,24 @@ def over_time() -> list[house.Panel]:
         8,
         8,
     )
-    seen = SCOPE.select(recorded.CLUSTER_STATE)
-    states_ = or_none(f"count by (state) (group by (cluster, state) ({seen}))", "state")
-    why = or_none(f"topk(5, count by (reason) ({CONFLICT}))", "reason")
-    kinds = [(or_zero(f"count({rows})"), kind) for kind, rows in _risks().items()]
+    why = f"topk(5, count by (reason) ({CONFLICT}))"
+    kinds = first_of(labelled(f"count({rows})", "risk", kind) for kind, rows in _risks().items())
     return [
-        _by_state(by_state, states_),
-        house.series_panel(reasons, [(why, "{{reason}}")], colours=words.REASONS),
-        house.series_panel(risks, kinds, colours=words.RISKS),
+        _counted(by_state, _by_state(), "state", words.SEEN_STATES),
+        _counted(reasons, why, "reason", words.REASONS),
+        _counted(risks, kinds, "risk", words.RISKS),
     ]
 
 
-def _by_state(about: About, rows: str) -> house.Panel:
-    silent = or_zero(f"count(({states.cluster_state(SCOPE)}) == 0)")
-    colours = {**words.CLUSTER_STATES, words.NO_ANSWER.text: words.UNKNOWN}
-    queries = [(rows, "{{state}}"), (silent, words.NO_ANSWER.text)]
-    return house.series_panel(about, queries, colours=colours)
+def _counted(about: About, rows: str, label: str, colours: dict[str, str]) -> house.Panel:
+    named = [(or_none(rows, label), f"{{{{{label}}}}}")]
+    return house.series_panel(about, named, colours=colours)
+
+
+def _by_state() -> str:
+    seen = f"group by (cluster, state) ({SCOPE.select(recorded.CLUSTER_STATE)})"
+    silent = f"count(({states.cluster_state(SCOPE)}) == 0)"
+    return first_of([f"count by (state) ({seen})", labelled(silent, "state", words.NO_ANSWER.text)])
 
 
 def _risks() -> dict[str, str]:

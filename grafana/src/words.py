@@ -145,6 +145,8 @@ CLUSTER_STATES = {
 }
 """CM's words for the cluster; where the nodes' views differ, the first of them is shown."""
 
+SEEN_STATES = {**CLUSTER_STATES, NO_ANSWER.text: UNKNOWN}
+
 CM_SERVER_STATES = {"Primary": LEADS, "Standby": FINE, "Down": WRONG}
 """A cm_server that answers any node is not down: the first that any view has is shown."""
 
