@@ -120,7 +120,7 @@ AGENT_SEES: Words = {
 """What cm_agent's own check before a start makes of each reason."""
 
 ACTIONS: Words = {
-    "foreign": Word("Same start? Its owner stops it; never kill -9", PLAIN),
+    "foreign": Word("Is its start as above? Then let its owner stop it; never kill -9", PLAIN),
     "leftover": Word("Never kill it: stop and start the node", PLAIN),
     "sibling": Word("Never kill it: stop and start the node", PLAIN),
     "unidentified": Word("No process: wait 60 s. Else see whose it is", PLAIN),
