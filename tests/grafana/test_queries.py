@@ -51,6 +51,15 @@ def test_a_query_uses_only_metrics_that_exist(query: Query) -> None:
     assert {name for name, _ in SELECTOR.findall(query.expr)} | names_in(query.expr) <= known
 
 
+def test_what_is_kept_in_a_remote_store_is_all_that_is_asked_for() -> None:
+    """The filter that the documents give for remote write keeps each metric of each query."""
+    text = (ROOT / "docs/scaling.md").read_text(encoding="utf-8")
+    (kept,) = re.findall(r'regex: "([^"]+)", action: keep', text)
+    asked = {name for query in queries() for name, _ in SELECTOR.findall(query.expr)}
+    assert asked
+    assert [name for name in sorted(asked) if not re.fullmatch(kept, name)] == []
+
+
 @pytest.mark.parametrize("query", EVERY_QUERY)
 def test_a_query_matches_only_labels_and_values_that_exist(query: Query) -> None:
     """Each matcher names a label of its metric, and of a closed set only words that are in it."""
