@@ -16,6 +16,8 @@ from tests.lab.fleet import REPOSITORY as ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: Mapping[str, Any] = COMPOSE["services"]
+PROMETHEUS = yaml.safe_load((ROOT / "grafana/compose/prometheus.yml").read_text(encoding="utf-8"))
+GRAFANA_PORT = 3000  # Grafana's own default
 SOURCES = yaml.safe_load((ROOT / "grafana/provisioning/datasources/prometheus.yml").read_text())
 PROVIDERS = yaml.safe_load((ROOT / "grafana/provisioning/dashboards/opengauss.yml").read_text())
 
@@ -80,10 +82,40 @@ def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
     assert f"{len(list((ROOT / 'alerts').glob('*.rules.yml')))} rule files found" in done.stdout
 
 
+def listening(service: str) -> int:
+    """Find the port on which a service is told to listen."""
+    found = re.findall(r"--web\.listen-address=:(\d+)", " ".join(SERVICES[service]["command"]))
+    return int(found[0])
+
+
+def test_what_listens_can_be_reached_from_the_host_alone() -> None:
+    """All share one network, whose published ports are those on which the three programs listen."""
+    listened = {GRAFANA_PORT, listening("prometheus"), listening("alertmanager")}
+    assert {*SERVICES["cluster"]["ports"]} == {f"127.0.0.1:{port}:{port}" for port in listened}
+    others = [service for name, service in SERVICES.items() if name != "cluster"]
+    assert {service["network_mode"] for service in others} == {"service:cluster"}
+
+
+def test_prometheus_tells_alertmanager() -> None:
+    """The address to which alerts go is Alertmanager's, which finds its configuration."""
+    (manager,) = PROMETHEUS["alerting"]["alertmanagers"]
+    (told,) = manager["static_configs"]
+    assert told["targets"] == [f"127.0.0.1:{listening('alertmanager')}"]
+    path = inside("alertmanager", "/etc/alertmanager/alertmanager.yml")
+    done = subprocess.run(
+        ["amtool", "check-config", str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_exporters_may_see_every_process() -> None:
+    """Both capabilities are given: nodes side by side differ by their environments alone."""
+    assert set(SERVICES["cluster"]["cap_add"]) == {"SYS_PTRACE", "DAC_READ_SEARCH"}
+
+
 def test_the_cluster_writes_the_targets_that_prometheus_reads() -> None:
     """Both name the same file on the volume that they share."""
-    config = yaml.safe_load((ROOT / "grafana/compose/prometheus.yml").read_text(encoding="utf-8"))
-    (scraped,) = config["scrape_configs"]
+    (scraped,) = PROMETHEUS["scrape_configs"]
     (found,) = scraped["file_sd_configs"]
     assert scraped["job_name"] == "opengauss-cm"
     assert found["files"][0] in SERVICES["cluster"]["command"][-1]
