@@ -30,11 +30,18 @@ _UNDERSTOOD = {
 
 
 def podman(*words: str) -> str:
-    """Run podman and return what it prints; raises with what it says when it fails."""
+    """Run podman and return all that it prints; raises with what it says when it fails."""
     command = [find_program("podman", package="podman runc catatonit"), "--runtime=runc", *words]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(
+        command,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=900,
+    )
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
+        raise RuntimeError(f"{' '.join(command)}: {done.stdout}")
     return done.stdout
 
 
@@ -79,9 +86,9 @@ class Composition:
         for volume in self._volumes:
             podman("volume", "rm", "--force", volume)
 
-    def logs(self, name: str) -> str:
-        """Return what a service wrote to its standard output."""
-        return podman("logs", self._named(name))
+    def logs(self) -> str:
+        """Return what the services wrote, all together."""
+        return "".join(podman("logs", name) for name in self._running)
 
     def _named(self, name: str) -> str:
         return f"{self._project}-{name}"

@@ -20,7 +20,7 @@ import yaml
 from packages.build import ROOT
 from packages.containers import Composition, build, podman
 from packages.debian import base
-from tests.support.dashboards import Json, every_panel, read
+from tests.support.dashboards import every_panel, read
 from tests.support.programs import find_program, http_get
 
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
@@ -94,39 +94,39 @@ def _get(running: Composition, port: int, path: str, **asked: str) -> Any:  # no
     return json.loads(body)
 
 
-def await_(seen: Callable[[], object], what: Callable[[], object]) -> None:
+def await_(running: Composition, seen: Callable[[], object]) -> None:
     """Wait until something is seen; nobody may listen yet."""
     deadline = time.monotonic() + WITHIN
-    while True:
-        try:
-            if seen():
-                return
-        except OSError:
-            pass
-        assert time.monotonic() < deadline, what()
-        time.sleep(1)
+    while not _or_refused(seen):
+        assert time.monotonic() < deadline, running.logs()
+        time.sleep(1)  # the pace of looking
+
+
+def _or_refused(seen: Callable[[], object]) -> object:
+    try:
+        return seen()
+    except OSError:
+        return None
 
 
 def test_prometheus_scrapes_both_exporters_of_a_healthy_cluster(running: Composition) -> None:
     """They are up, see every process, and no port is in conflict before one is taken."""
-    await_(lambda: len(ask(running, "up == 1")) == 2, lambda: running.logs("cluster"))
-    await_(
-        lambda: len(ask(running, 'opengauss_port_attribution{level="full"} == 1')) == 2,
-        lambda: ask(running, "opengauss_port_attribution"),
-    )
-    await_(lambda: ask(running, "count(opengauss_port_listening == 1) == 12"), str)
+    await_(running, lambda: len(ask(running, "up == 1")) == 2)
+    full = 'opengauss_port_attribution{level="full"} == 1'
+    await_(running, lambda: len(ask(running, full)) == 2)
+    await_(running, lambda: ask(running, "count(opengauss_port_listening == 1) == 12"))
     assert ask(running, "opengauss_port_conflict == 1") == []
 
 
 def test_every_panel_of_the_dashboards_shows_something(running: Composition) -> None:
     """What Grafana would ask for each panel is answered."""
-    asked: list[tuple[str, Json]] = every_panel()
+    left = every_panel()
 
-    def left() -> list[str]:
-        empty = [each for each in asked if not read(each[1], lambda e: ask(running, e))]
-        return [panel["title"] for _, panel in empty]
+    def all_show() -> bool:
+        left[:] = [each for each in left if not read(each[1], lambda e: ask(running, e))]
+        return not left
 
-    await_(lambda: not left(), left)
+    await_(running, all_show)
 
 
 def test_the_conflict_reaches_alertmanager_and_ends(running: Composition) -> None:
@@ -136,5 +136,5 @@ def test_the_conflict_reaches_alertmanager_and_ends(running: Composition) -> Non
         told = _get(running, 9093, "/api/v2/alerts", filter='severity="critical"')
         return {(each["labels"]["alertname"], each["labels"].get("node_name", "")) for each in told}
 
-    await_(lambda: causes() == {("OpenGaussCMPortConflict", "node2")}, causes)
-    await_(lambda: not causes(), causes)
+    await_(running, lambda: causes() == {("OpenGaussCMPortConflict", "node2")})
+    await_(running, lambda: not causes())
