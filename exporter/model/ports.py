@@ -145,7 +145,8 @@ class Process:
     """What could be read of one process; an empty string or None is "could not be read".
 
     ``exe`` keeps the kernel's `` (deleted)`` suffix. ``start_time`` is in seconds since the
-    epoch. ``data_dir`` is gaussdb's ``-D``; ``gausshome`` is from its environment.
+    epoch. ``data_dir`` is gaussdb's ``-D``, empty for a helper of it that serves no instance;
+    ``gausshome`` is from its environment.
     ``fds_readable`` is False when its open files could not be listed. ``data_dir`` is resolved
     (no symbolic links), as is ``Endpoint.data_dir``. ``parent_pid`` (0: not read) tells a child
     that a server forked a moment ago, and that still shows its parent's executable, from a newer

@@ -122,6 +122,8 @@ def _is_program(expected: str, process: Process) -> bool:
 
 
 def _same_instance(endpoint: Endpoint, process: Process, identity: ClusterIdentity) -> bool:
+    if process.data_dir == "":  # gaussdb's helper, in the same installation
+        return False
     if endpoint.data_dir is not None and process.data_dir is not None:
         return normpath(process.data_dir) == normpath(endpoint.data_dir)
     return not _installed_elsewhere(process, identity)

@@ -77,6 +77,17 @@ def data_directory(cmdline: bytes) -> Optional[str]:
     return text(found, PATH_LENGTH) if found else None
 
 
+def is_fenced_master(cmdline: bytes) -> bool:
+    """Tell gaussdb's helper for fenced functions from gaussdb itself, by ``/proc/PID/cmdline``.
+
+    cm_agent, or gaussdb, keeps one running beside the database. Soon after its start it writes
+    ``gaussdb fenced UDF master process`` over its arguments and its environment
+    (openGauss-server fencedudf.cpp FencedUDFMasterMain); so do its workers.
+    """
+    first, *others = cmdline.split(b"\0")
+    return b" fenced UDF " in first or b"--fenced" in others
+
+
 def variable(environ: bytes, name: bytes) -> Optional[str]:
     """Find one variable in ``/proc/PID/environ``; None where it is not set or empty."""
     for entry in environ.split(b"\0"):

@@ -92,8 +92,14 @@ class ProcessReader:
         )
 
     def _data_dir(self, pid: str, environ: bytes) -> Optional[str]:
-        """Return gaussdb's data directory: ``-D``, else PGDATA, as gaussdb itself takes it."""
-        given = parse.data_directory(self._procfs.read(f"{pid}/cmdline") or b"")
+        """Return gaussdb's data directory: ``-D``, else PGDATA, as gaussdb itself takes it.
+
+        Empty for its helper, which serves none.
+        """
+        cmdline = self._procfs.read(f"{pid}/cmdline") or b""
+        if parse.is_fenced_master(cmdline):
+            return ""
+        given = parse.data_directory(cmdline)
         given = given or parse.variable(environ, b"PGDATA")
         if given is None or given.startswith("/"):
             return given and posixpath.normpath(given)

@@ -143,6 +143,20 @@ def test_gaussdb_is_told_apart_by_its_data_directory() -> None:
     assert verdict((socket(HERE, uid=OMM), (other,)), of=dn).conflict is Reason.SIBLING
 
 
+@pytest.mark.parametrize("data_dir", ["/data/dn1", None])
+def test_gaussdb_s_helper_is_not_the_datanode(data_dir: Optional[str]) -> None:
+    """The helper for fenced functions outlives the database, and may be younger than it."""
+    dn = endpoint("datanode", HERE, process="gaussdb", data_dir=data_dir)
+    gaussdb = f"{APP}_d712af3/bin/gaussdb"
+    own, helper = process(1, gaussdb, data_dir="/data/dn1"), process(2, gaussdb, data_dir="")
+    healthy = verdict((socket(HERE, uid=OMM), (own,)), of=dn, running=(own, helper))
+    assert (healthy.listening, healthy.conflict) == (True, None)
+    refused = verdict((socket("127.0.0.1"), (NGINX,)), of=dn, running=(helper,))
+    assert (refused.component_up, refused.conflict) == (False, Reason.OTHER_ADDRESS_LISTENER)
+    inherited = verdict((socket(HERE, uid=OMM), (helper,)), of=dn, running=(helper,))
+    assert inherited.conflict is Reason.SIBLING
+
+
 def test_a_process_that_outlived_an_upgrade_is_own_by_gausshome_or_old_directory() -> None:
     """A deleted executable and a moved `app` link do not make a server foreign."""
     deleted = process(5, f"{APP}_d712af3/bin/cm_server (deleted)")

@@ -13,6 +13,7 @@ from exporter.errors import ParseError
 from exporter.parsers.process import (
     ProcessStat,
     data_directory,
+    is_fenced_master,
     maps_all_users,
     parse_effective_capabilities,
     parse_stat,
@@ -114,6 +115,24 @@ def test_a_strange_status_is_an_error(status: bytes) -> None:
 def test_the_data_directory_is_the_last_d(words: list[bytes], expected: Optional[str]) -> None:
     """Both spellings of -D are known, as getopt reads them."""
     assert data_directory(b"\0".join(words) + b"\0") == expected
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "expected"),
+    [
+        (b"/app/bin/gaussdb\0--fenced\0-k\0/tmp\0-D\0/log/cm_agent\0", True),
+        (b"gaussdb fenced UDF master process" + bytes(60), True),
+        (b"gaussdb fenced UDF worker process\0", True),
+        (b"/app/bin/gaussdb\0-D\0/data/dn\0-M\0primary\0", False),
+        (b"--fenced\0-D\0/data/dn\0", False),
+        (b"", False),
+    ],
+)
+def test_the_helper_for_fenced_functions_is_told_from_gaussdb(
+    cmdline: bytes, *, expected: bool
+) -> None:
+    """It is known by its argument, and by the title that it writes over all of them."""
+    assert is_fenced_master(cmdline) is expected
 
 
 def test_a_variable_is_found_by_its_whole_name() -> None:

@@ -95,6 +95,12 @@ def test_a_data_directory_is_resolved_where_the_process_stands(tmp_path: Path) -
         assert _describe(holder.pid).data_dir is None
 
 
+def test_gaussdb_s_helper_has_no_data_directory() -> None:
+    """It runs with the database's environment, but serves no instance."""
+    with Holder(arguments=["--fenced", "-D", "/log"], env={"PGDATA": "/data/dn"}) as holder:
+        assert _describe(holder.pid).data_dir == ""
+
+
 def test_the_installation_is_read_from_the_environment() -> None:
     """GAUSSHOME of the process itself counts, not that of whoever looks."""
     with Holder(env={"GAUSSHOME": "/opt/app"}) as holder:
