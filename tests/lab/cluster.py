@@ -207,7 +207,7 @@ class Lab:
         """Return the pids of a node's program; `fenced` is gaussdb's helper."""
         node = self.node(node_id)
         if program == "fenced":
-            return procs.find(node, "gaussdb", "--fenced")
+            return procs.fenced(node)
         return procs.datanodes(node) if program == "gaussdb" else procs.find(node, program)
 
     def occupy(

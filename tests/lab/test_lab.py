@@ -56,6 +56,18 @@ def test_a_stand_in_looks_like_the_real_program(
     assert not [variable for variable in environ if "PYTHON" in variable]
 
 
+def test_gaussdb_s_helper_hides_what_it_was_started_with(lab: Lab) -> None:
+    """The title stands where the arguments were, and nothing where the environment was."""
+    title = f"{procs.FENCED_TITLE}\0".encode()
+
+    def shown() -> list[bytes]:
+        return [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in lab.pids(1, "fenced")]
+
+    await_(lambda: shown() == [title], 30, lambda: f"not the title: {shown()}")
+    (pid,) = lab.pids(1, "fenced")
+    assert Path(f"/proc/{pid}/environ").read_bytes() == b""
+
+
 def test_the_tree_is_what_om_leaves(lab: Lab) -> None:
     """The static config tells the lab's ports, and logs are closed to others."""
     node = lab.node(2)

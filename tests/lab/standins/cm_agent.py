@@ -173,7 +173,7 @@ class CmAgent:
     def _keep_fenced(self) -> None:
         node = self.node
         directory = node.log_dir("cm_agent")
-        if procs.find(node, "gaussdb", "--fenced", fresh=False):
+        if procs.fenced(node, fresh=False):
             return
         text = "process (gaussdb) is not running, path is fenced, haveFound is 0"
         self.say("LOG", text, SAS)

@@ -22,6 +22,8 @@ from typing import NoReturn
 from tests.lab.standins import ports
 from tests.lab.standins.logfile import stamp
 from tests.lab.standins.plan import LabPlan, NodePlan
+from tests.lab.standins.procs import FENCED_TITLE
+from tests.lab.standins.title import show_as
 
 _ASSIGNMENT = re.compile(r"^\s*(\w+)\s*=?\s*'?([^'#]*)'?")
 ROLE_FILE = "role.standin"  # the real one keeps its role in shared memory and gaussdb.state
@@ -247,6 +249,7 @@ def main(plan: LabPlan, node: NodePlan, arguments: list[str]) -> int:
     del plan
     os.umask(0o077)
     if "--fenced" in arguments:
+        show_as([FENCED_TITLE], {})  # the title goes over arguments and environment
         signal.pause()
         return 0
     data = Path(arguments[arguments.index("-D") + 1])

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from tests.lab.standins.plan import NodePlan
 
+FENCED_TITLE = "gaussdb fenced UDF master process"
+_FENCED = frozenset(("--fenced", FENCED_TITLE))
+
 
 def find(node: NodePlan, program: str, argument: str = "", *, fresh: bool = True) -> list[int]:
     """Return the pids that run $GAUSSHOME/bin/PROGRAM and have that argument, if any is asked.
@@ -27,8 +30,13 @@ def find(node: NodePlan, program: str, argument: str = "", *, fresh: bool = True
 
 def datanodes(node: NodePlan, *, fresh: bool = True) -> list[int]:
     """Return the pids of the datanode itself, without the helper for fenced functions."""
-    found = find(node, "gaussdb", str(node.data), fresh=fresh)
-    return [pid for pid in found if "--fenced" not in _arguments(pid)]
+    return find(node, "gaussdb", str(node.data), fresh=fresh)
+
+
+def fenced(node: NodePlan, *, fresh: bool = True) -> list[int]:
+    """Return the pids of gaussdb's helper, before and after it has put up its title."""
+    found = find(node, "gaussdb", fresh=fresh)
+    return [pid for pid in found if not _FENCED.isdisjoint(_arguments(pid))]
 
 
 def below(root: Path) -> list[int]:
