@@ -1,7 +1,7 @@
 """The files of ``/proc/PID`` that say what a process is → plain facts.
 
 Layout: proc(5) and the kernel's ``fs/proc/array.c``. Names and paths are bytes that anyone may
-choose; they become text that is valid UTF-8 whatever they are, and bounded.
+choose; they become text that prints whatever they are, and is bounded.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple, Optional
 
 from exporter.errors import ParseError
+from exporter.model.text import visible
 
 NAME_LENGTH = 64  # the kernel keeps 15 bytes, and up to 63 for its own threads
 PATH_LENGTH = 1024  # openGauss itself ends at 1023 (MAXPGPATH)
@@ -32,8 +33,12 @@ class ProcessStat(NamedTuple):
 
 
 def text(data: bytes, length: int) -> str:
-    """Decode what a stranger chose: valid UTF-8 of at most so many characters."""
-    return data.decode("utf-8", "replace")[:length]
+    """Decode what a stranger chose: at most so many characters, and all of them print.
+
+    Two names that differ in what does not print become one here, and not on the page, where they
+    would be the same series twice.
+    """
+    return visible(data.decode("utf-8", "replace")[:length])
 
 
 def parse_stat(data: bytes) -> ProcessStat:

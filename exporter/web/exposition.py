@@ -16,9 +16,10 @@ from typing import Callable
 from prometheus_client.core import Metric, Sample
 from prometheus_client.utils import floatToGoString
 
+from exporter.model.text import visible
+
 _number: Callable[[float], str] = floatToGoString
-# NUL ends a label for Prometheus's lexer; a surrogate has no UTF-8.
-_UNSPEAKABLE = re.compile("[\x00\ud800-\udfff]")
+_NOT_PLAIN = re.compile(r"[^ !#-\[\]-~]")  # one quick look: most labels need no other
 _ESCAPED = re.compile('[\\\\\n"]')
 _ESCAPES = {"\\": r"\\", "\n": r"\n", '"': r"\""}
 
@@ -31,11 +32,15 @@ class Format(enum.Enum):
 
 
 def render(families: Iterable[Metric], style: Format) -> bytes:
-    """Write the page; any label text comes out as valid UTF-8."""
+    """Write the page; any text comes out as valid UTF-8 of characters that print.
+
+    That leaves out what the formats could not hold anyway: NUL ends a label for Prometheus's lexer,
+    and a surrogate has no UTF-8.
+    """
     lines = [line for family in families for line in _family(family, style)]
     if style is Format.OPENMETRICS:
         lines.append("# EOF\n")
-    return _UNSPEAKABLE.sub("\ufffd", "".join(lines)).encode()
+    return "".join(lines).encode()
 
 
 def _family(family: Metric, style: Format) -> Iterator[str]:
@@ -43,7 +48,7 @@ def _family(family: Metric, style: Format) -> Iterator[str]:
     if style is Format.TEXT:
         suffix = "_total" if family.type == "counter" else ""
         name += suffix
-        text = family.documentation.replace("\\", r"\\").replace("\n", r"\n")
+        text = visible(family.documentation).replace("\\", r"\\").replace("\n", r"\n")
     else:
         text = _escape(family.documentation)
     yield f"# HELP {name} {text}\n# TYPE {name} {family.type}\n"
@@ -59,6 +64,6 @@ def _sample(sample: Sample) -> str:
 
 
 def _escape(text: str) -> str:
-    if _ESCAPED.search(text) is None:
+    if _NOT_PLAIN.search(text) is None:
         return text
-    return _ESCAPED.sub(lambda found: _ESCAPES[found[0]], text)
+    return _ESCAPED.sub(lambda found: _ESCAPES[found[0]], visible(text))
