@@ -154,10 +154,14 @@ def test_without_the_right_handshake_there_is_no_answer(secured: Secured, who: s
 
 
 def test_a_client_that_trusts_another_authority_does_not_speak(secured: Secured) -> None:
-    """To curl, our certificate signed by an authority that it does not know is no certificate."""
-    other = secured.pki.stranger.certificate
+    """To curl, our certificate signed by an authority that it does not know is no certificate.
+
+    The exporter is told so in the handshake, and counts it.
+    """
+    before, other = secured.refused("tls"), secured.pki.stranger.certificate
     answer = secured.curl("--cacert", str(other), *certificate(secured.pki.client), *password())
     assert answer.returncode == 60, answer
+    assert secured.refused("tls") == before + 1
 
 
 def test_ten_megabytes_of_header_are_refused(secured: Secured) -> None:

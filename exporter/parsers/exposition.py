@@ -18,6 +18,8 @@ from exporter.errors import ParseError
 from exporter.model.diagnosis import Sample
 
 PREFIX = "opengauss_"
+LONGEST_LINE = 16_384
+"""In characters: the library's parser takes time that grows with the square of a line's length."""
 _LATEST_SECONDS = 253_402_300_800  # the year 10000
 _LARGEST_PID = 1 << 22  # PID_MAX_LIMIT of 64 bit kernels
 _FORMS = {
@@ -39,6 +41,8 @@ def parse_page(text: str, shapes: Mapping[str, Shape]) -> tuple[Sample, ...]:
 
     Metrics and labels that are not known are left alone, for a newer exporter has more of them.
     """
+    if any(len(line) > LONGEST_LINE for line in text.split("\n")):
+        raise ParseError(f"a line of more than {LONGEST_LINE} characters")
     samples = tuple(_checked(sample, shapes[sample.name]) for sample in _samples(text, shapes))
     if not samples:
         raise ParseError(f"no metric {PREFIX}… in it")

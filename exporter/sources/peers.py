@@ -20,7 +20,7 @@ from typing import NamedTuple, Optional, Union
 
 from exporter.errors import SourceError
 
-MOST_BYTES = 16 << 20
+MOST_BYTES = 4 << 20  # ten times the page of a cluster of nine nodes
 TIMEOUT_SECONDS = 5.0
 _CHUNK = 1 << 16
 

@@ -24,6 +24,7 @@ from exporter.sources.command import Account
 READ_LIMIT = 65536
 _PREFIX = "opengauss-cm-query-"
 _LEFT_BEHIND_SECONDS = 3600.0
+_DEEPEST = 4  # cm_ctl's own is cm/cm_ctl/
 
 
 def runtime_directory(environ: Mapping[str, str], *, for_other_user: bool) -> Path:
@@ -50,15 +51,20 @@ def private_directory(parent: Path, owner: Optional[Account]) -> Iterator[Path]:
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        _remove(path)
 
 
 def read_below(directory: Path, limit: int = READ_LIMIT) -> str:
-    """Read the regular files below, in the order of their names, ``limit`` bytes in all."""
+    """Read the regular files below, in the order of their names, ``limit`` bytes in all.
+
+    What lies deeper than cm_ctl writes is not looked at: a walk costs a frame and a descriptor for
+    each level.
+    """
     read = bytearray()
     with contextlib.suppress(OSError):  # what was read before something vanished still counts
-        for _, directories, names, descriptor in os.fwalk(directory, follow_symlinks=False):
-            directories.sort()
+        for path, directories, names, descriptor in os.fwalk(directory, follow_symlinks=False):
+            deep = len(Path(path).relative_to(directory).parts) >= _DEEPEST
+            directories[:] = [] if deep else sorted(directories)
             for name in sorted(names):
                 read += _read(name, descriptor, limit - len(read))
     return read.decode("utf-8", "replace")
@@ -71,7 +77,7 @@ def remove_left_behind(parent: Path, now: float) -> None:
             found = path.lstat()
             mine = stat.S_ISDIR(found.st_mode) and os.geteuid() in (0, found.st_uid)
             if mine and now - found.st_mtime > _LEFT_BEHIND_SECONDS:
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
 
 
 def _make(parent: Path, owner: Optional[Account]) -> Path:
@@ -83,6 +89,12 @@ def _make(parent: Path, owner: Optional[Account]) -> Path:
     if owner and owner.uid != os.geteuid():
         os.chown(path, owner.uid, owner.gid)
     return path
+
+
+def _remove(path: Path) -> None:
+    """Remove a directory with all that is in it; one made too deep for rmtree's stack stays."""
+    with contextlib.suppress(RecursionError):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _read(name: str, directory: int, limit: int) -> bytes:

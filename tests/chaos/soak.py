@@ -34,6 +34,8 @@ def rows(rounds: int = ROUNDS) -> Iterator[Row]:
             wrong = sum(life.round(exporter) for _ in range(WARM_ROUNDS))
             warm = footprint(exporter.pid)
             wrong += sum(life.round(exporter) for _ in range(rounds - WARM_ROUNDS))
+            # a rotated file stays open for a moment
+            wait_until(lambda: footprint(exporter.pid).descriptors <= warm.descriptors)
             end = footprint(exporter.pid)
     what = f"{2 * SCRAPES * rounds:,} scrapes, {life.written / 1e9:.2f} GB of logs"
     yield as_expected(f"{what}: pages that tell another holder than there is", wrong, 0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exporter.errors import ParseError
 from exporter.model.diagnosis import Sample
-from exporter.parsers.exposition import Shape, parse_page
+from exporter.parsers.exposition import LONGEST_LINE, Shape, parse_page
 
 SHAPES = {
     "opengauss_port_conflict": Shape(
@@ -55,6 +55,7 @@ def test_known_metrics_are_taken_and_others_left() -> None:
         holder(pid="NaN"),
         holder(pid="1e300"),
         "opengauss_marker_mtime_seconds -5\n",
+        f'{CONFLICT}opengauss_new{{a="{LONGEST_LINE * "x"}"}} 1\n',
         "opengauss_marker_mtime_seconds 1e12\n",
     ],
 )

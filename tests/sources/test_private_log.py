@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,31 @@ def test_what_a_killed_exporter_left_behind_is_removed_after_an_hour(tmp_path: P
     assert old.exists()
     remove_left_behind(tmp_path, modified + 3601)
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Path]:
+    """A place for a tree that Python's own rmtree cannot remove."""
+    yield tmp_path
+    subprocess.run(["rm", "-rf", str(tmp_path)], check=True)
+
+
+def test_a_tree_without_a_floor_costs_nothing_but_its_place(deep: Path) -> None:
+    """What lies deeper than cm_ctl writes is not read, and removing it never fails a query."""
+    with private_directory(deep, OWN) as directory:
+        _cm_ctl_log(directory, "text")
+        _dig(directory / "cm", 2000)
+        assert read_below(directory) == "text"
+    remove_left_behind(deep, deep.stat().st_mtime + 3601)
+
+
+def _dig(directory: Path, levels: int) -> None:
+    """Make directories within directories, deeper than a path can name, with a file in the last."""
+    here = os.open(directory, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(os.open("deep.log", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
