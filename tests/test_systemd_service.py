@@ -125,6 +125,17 @@ def test_the_kernel_holds_the_units_limits(host: Booted, pid: int) -> None:
 
 
 @pytest.mark.privileged
+def test_capabilities_close_it_to_its_own_user_too(host: Booted, pid: int) -> None:
+    """With them no other process of the user reads its memory: it may do more than they may."""
+    user = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--")
+    opened = [
+        host.run(*user, "head", "--bytes=0", f"/proc/{pid}/{name}").returncode == 0
+        for name in ("environ", "mem", "maps")
+    ]
+    assert opened == [not host.path(f"{UNITS}/{DROP_IN}").exists()] * 3
+
+
+@pytest.mark.privileged
 def test_it_reloads_and_ends_as_systemd_asks(host: Booted, pid: int) -> None:
     """SIGHUP is a reload, SIGTERM a clean end; what stays is the state, closed to others."""
     assert host.run("systemctl", "reload", UNIT).returncode == 0

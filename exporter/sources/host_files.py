@@ -51,6 +51,10 @@ class HostFiles:
 
         Raises SourceError for a loop of links.
         """
+        with as_the_user_alone():  # where a link leads, too, may be closed to that user
+            return self._followed(path)
+
+    def _followed(self, path: str) -> str:
         parts = deque(path.split("/"))
         current, links = "", 0
         while parts:

@@ -33,6 +33,26 @@ def job(name: str, port: int, pki: Pki, secret: str) -> dict[str, Any]:
     }
 
 
+def without_certificate(scrape: dict[str, Any]) -> dict[str, Any]:
+    """Take the client's certificate out of a scrape configuration."""
+    tls = {"ca_file": scrape["tls_config"]["ca_file"]}
+    return {**scrape, "tls_config": tls}
+
+
+def refusals(prometheus: Program) -> dict[str, float]:
+    """Ask Prometheus itself how many clients the exporter refused, once two handshakes failed."""
+    query = "opengauss_exporter_web_refusals_total"
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        _, body = http_get(f"{prometheus.url}/api/v1/query?query={query}")
+        result = json.loads(body)["data"]["result"]
+        counts = {each["metric"]["reason"]: float(each["value"][1]) for each in result}
+        if counts.get("tls", 0) >= 2 and counts["unauthorized"]:
+            return counts
+        assert time.monotonic() < deadline, counts
+        time.sleep(0.1)  # the pace of looking; the deadline is what is waited for
+
+
 def health(prometheus: Program) -> dict[str, tuple[str, str]]:
     """Return each job's health and last error, once all were scraped."""
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -47,7 +67,7 @@ def health(prometheus: Program) -> dict[str, tuple[str, str]]:
 
 
 def test_prometheus_scrapes_with_certificate_and_password(tmp_path: Path) -> None:
-    """It is up with both, and down with a wrong password, which its error names as 401."""
+    """It is up with both; without one of them, or by another authority, down, and counted."""
     pki = make_pki(tmp_path)
     file = tmp_path / "web.yml"
     file.write_text(web_config(pki), encoding="utf-8")
@@ -56,8 +76,11 @@ def test_prometheus_scrapes_with_certificate_and_password(tmp_path: Path) -> Non
         config = tmp_path / "prometheus.yml"
         jobs = [
             job("right", exporter.port, pki, PASSWORD),
-            job("wrong", exporter.port, pki, "guessed"),
+            job("wrong password", exporter.port, pki, "guessed"),
+            without_certificate(job("no certificate", exporter.port, pki, PASSWORD)),
+            job("wrong authority", exporter.port, pki, PASSWORD),
         ]
+        jobs[-1]["tls_config"]["ca_file"] = str(pki.stranger.certificate)
         config.write_text(
             yaml.safe_dump({"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}),
             encoding="utf-8",
@@ -75,8 +98,14 @@ def test_prometheus_scrapes_with_certificate_and_password(tmp_path: Path) -> Non
         )
         try:
             found = health(prometheus)
+            counted = refusals(prometheus)
         finally:
             prometheus.stop()
     assert found["right"] == ("up", "")
-    assert found["wrong"][0] == "down"
-    assert "401" in found["wrong"][1]
+    assert {name for name, (state, _) in found.items() if state == "down"} == found.keys() - {
+        "right"
+    }
+    assert "401" in found["wrong password"][1]
+    assert "x509" in found["wrong authority"][1]
+    assert counted["unauthorized"] >= 1
+    assert counted["tls"] >= 2

@@ -192,6 +192,16 @@ def test_the_program_has_no_capability_and_gets_none() -> None:
     assert "NoNewPrivs:\t1" in status
 
 
+def test_the_program_gets_no_file_of_ours(tmp_path: Path) -> None:
+    """Not even one that was left open for children, as sockets of a service manager are."""
+    with (tmp_path / "ours").open("w") as ours:
+        os.set_inheritable(ours.fileno(), True)  # noqa: FBT003 -- it takes no other
+        listed = _run("/bin/ls", "-l", "/proc/self/fd").text
+    assert str(tmp_path) not in listed
+    numbers = [line.split()[8] for line in listed.splitlines()[1:]]
+    assert numbers == ["0", "1", "2", "3"]  # the last is ls's own, of the directory
+
+
 @pytest.mark.privileged
 def test_as_root_the_bounding_set_is_empty_too() -> None:
     """With CAP_SETPCAP all five sets are empty, and the exporter keeps its own."""
@@ -268,6 +278,7 @@ def tried(read):
 files, logs = HostFiles(), LogHost()
 print(tried(lambda: files.text(link)), tried(lambda: files.names(directory)))
 print(tried(lambda: logs.open(link)), tried(lambda: logs.names(directory)))
+print(files.resolve(f"{directory}/inner") == f"{directory}/inner")
 print(tried(lambda: files.text(link, beyond_user=True)))
 print(tried(lambda: open(link).read()))
 """
@@ -283,11 +294,12 @@ def test_a_link_of_the_cluster_user_opens_nothing_that_the_user_may_not_read() -
         closed = directory / "closed"
         closed.mkdir(mode=0o700)
         (closed / "secret").write_text("secret")
+        (closed / "inner").symlink_to("/etc/hostname")
         link = directory / "postgresql.conf"
         link.symlink_to(closed / "secret")
         words = [*setpriv, sys.executable, "-B", "-c", _READS, str(link), str(closed)]
         done = subprocess.run(words, check=True, capture_output=True, text=True, cwd=Path.cwd())
-    ours = "refused refused\nrefused refused\n"
+    ours = "refused refused\nrefused refused\nTrue\n"
     assert done.stdout == f"{ours}secret\nsecret\n"
 
 
