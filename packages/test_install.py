@@ -20,15 +20,10 @@ from packages.booted import Booted
 from packages.build import ROOT, build, download
 from packages.debian import HOST_PACKAGES, Root, base
 from packages.layout import Target
-from tests.support.documents import shell_block
+from tests.support.documents import INSTALLATIONS, asked_of_a_node, shell_block
 
 UNIT = f"{layout.NAME}@omm"
 TARGET = Target("3.11", platform.machine())
-PAGES = {
-    "README.md": ("Install on a node", 1),
-    "README.zh-CN.md": ("在节点上安装", 1),
-    "docs/operations.md": ("Install on a node", 2),
-}
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +80,10 @@ def _check_nothing_is_left(node: Booted, before: set[str]) -> None:
     assert layout.NAME not in _done(node, "cat /proc/[0-9]*/cmdline")
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", INSTALLATIONS)
 def test_the_pasted_lines_give_a_service_and_take_it_away(node: Booted, page: str) -> None:
     """Installed by a page's lines the service gives a page; by its removal nothing is left."""
-    heading, removal = PAGES[page]
+    heading, removal = INSTALLATIONS[page]
     before = node.root.files()
     _done(node, f"cd /src\n{shell_block(page, heading)}")
     _check_the_service(node)
@@ -101,5 +96,12 @@ def test_the_deb_gives_a_service_and_takes_it_away(node: Booted, deb: str) -> No
     before = node.root.files()
     _done(node, f"dpkg --install {deb} && systemctl enable --now {UNIT}")
     _check_the_service(node)
-    _done(node, f"dpkg --purge {layout.NAME}")
+    questions = asked_of_a_node()
+    questions.remove(purge := f"dpkg --purge {layout.NAME}")
+    questions.remove(discover := f"sudo -u omm {layout.NAME} discover")
+    assert all(_done(node, each) for each in questions)
+    done = node.run(*discover.split())
+    assert "GAUSSHOME" in done.stdout  # which is missing: nothing of openGauss is there
+    assert done.returncode == 1
+    _done(node, purge)
     _check_nothing_is_left(node, before)
