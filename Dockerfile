@@ -6,11 +6,13 @@ ARG PYTHON
 WORKDIR /src
 COPY requirements/py${PYTHON}.txt requirements.txt
 RUN python3 -m venv /opt/exporter \
- && /opt/exporter/bin/pip install --no-cache-dir --require-hashes --requirement requirements.txt
-COPY pyproject.toml README.md LICENSE ./
+ && /opt/exporter/bin/pip install --no-cache-dir --require-hashes --requirement requirements.txt \
+      --report report.json
+COPY pyproject.toml README.md LICENSE packages/sbom.py ./
 COPY config/signatures.yml config/
 COPY exporter exporter
 RUN /opt/exporter/bin/pip install --no-cache-dir --no-deps . \
+ && python3 sbom.py report.json /opt/exporter/lib/python3*/site-packages > /opt/exporter/sbom.cdx.json \
  && /opt/exporter/bin/pip uninstall --yes pip setuptools
 
 FROM python:${PYTHON}-slim

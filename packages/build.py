@@ -1,4 +1,4 @@
-"""Builds what is released: wheel, sdist, .deb and .rpm, the same bytes from the same commit.
+"""Builds what is released: wheel, sdist, .deb, .rpm and their bill; same commit, same bytes.
 
 ``python -m packages.build [--python 3.11] [--machine x86_64] [--output dist]``. The .deb and the
 .rpm hold the wheel and, from the lock file, the wheels of its dependencies for that Python and
@@ -8,6 +8,7 @@ machine; no other machine is needed to build for it.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import re
@@ -16,10 +17,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
 from exporter import __version__
-from packages import layout
+from packages import layout, sbom
 from packages.layout import Target
 from tests.support.programs import find_program
 
@@ -42,7 +45,7 @@ def main() -> int:
 
 
 def build(target: Target, output: Path) -> Iterator[Path]:
-    """Build wheel, sdist, .deb and .rpm into a directory and name them.
+    """Build wheel, sdist, .deb, .rpm and their bill of materials into a directory and name them.
 
     Raises FileNotFoundError for a program that is missing, naming its package.
     """
@@ -53,6 +56,8 @@ def build(target: Target, output: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as directory:
         tree = Path(directory) / "tree"
         stage(tree, wheel, target)
+        bill = f"{layout.NAME}-{__version__}-py{target.python}-{target.machine}.cdx.json"
+        yield Path(shutil.copy(tree / layout.BILL, output / bill))
         _settle_times(tree, int(environment["SOURCE_DATE_EPOCH"]))
         yield rpm(tree, target, output, environment)
         yield deb(tree, target, output, environment)
@@ -69,8 +74,11 @@ def python_packages(output: Path, environment: dict[str, str]) -> tuple[Path, Pa
 def stage(tree: Path, wheel: Path, target: Target) -> None:
     """Lay out the files as they will lie on the machine."""
     library = tree / layout.LIBRARY
-    install_locked(library, target)
+    report = install_locked(library, target)
     _pip("install", "--target", str(library), "--no-deps", "--no-compile", str(wheel))
+    bill = tree / layout.BILL
+    bill.parent.mkdir(parents=True)
+    bill.write_text(sbom.bill(report, distributions(path=[str(library)])), encoding="utf-8")
     shutil.rmtree(library / "bin")  # commands of libraries, and ours with this machine's Python
     for name in _NOTES_OF_PIP:
         for file in library.glob(f"*.dist-info/{name}"):
@@ -85,14 +93,16 @@ def stage(tree: Path, wheel: Path, target: Target) -> None:
         path.chmod(0o755 if runs else 0o644)
 
 
-def install_locked(library: Path, target: Target) -> None:
-    """Put the locked dependencies there, from wheels alone.
+def install_locked(library: Path, target: Target) -> Any:  # noqa: ANN401 -- pip's own JSON
+    """Put the locked dependencies there, from wheels alone; returns pip's report of it.
 
     Raises CalledProcessError where one has no wheel for the target, or another hash.
     """
-    _pip(
-        "install", "--no-compile", *_from_wheels(target), *_locked(target), "--target", str(library)
-    )
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory) / "report.json"
+        words = ["--no-compile", f"--target={library}", f"--report={report}"]
+        _pip("install", *words, *_from_wheels(target), *_locked(target))
+        return json.loads(report.read_text(encoding="utf-8"))
 
 
 def download(directory: Path, target: Target) -> None:

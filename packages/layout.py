@@ -33,6 +33,7 @@ FILES = {
     "CHANGELOG.md": f"usr/share/doc/{NAME}/CHANGELOG.md",
     "LICENSE": f"usr/share/doc/{NAME}/copyright",
 }
+BILL = f"usr/share/doc/{NAME}/sbom.cdx.json"
 CONFIG_FILES = (f"etc/{NAME}/exporter.yml",)
 
 # -I: nothing of the caller's environment or directory is imported
