@@ -12,7 +12,7 @@ from dataclasses import replace
 from exporter.diagnosis import history, ports, risks, symptoms
 from exporter.diagnosis.cluster import Cluster, clusters_of
 from exporter.diagnosis.inhibition import explained_by
-from exporter.diagnosis.limits import open_questions
+from exporter.diagnosis.limits import first_steps, open_questions
 from exporter.diagnosis.node import Node, node_of
 from exporter.diagnosis.verdict import headline, verdict
 from exporter.model.diagnosis import (
@@ -47,8 +47,9 @@ def diagnose(pages: Sequence[Page], silent: Sequence[Silent], now: float) -> Dia
         judged,
         headline(judged, findings, clusters),
         tuple(_looked(node, now) for node in nodes),
+        tuple(first_steps(clusters, silent, findings)),
         findings,
-        tuple(open_questions(clusters, silent, findings, now)),
+        tuple(open_questions(clusters, silent, now)),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from exporter.diagnosis.cluster import Cluster
 from exporter.diagnosis.node import Node
-from exporter.diagnosis.words import Say, in_both, phrase
+from exporter.diagnosis.words import phrase
 from exporter.model.diagnosis import Certainty, Finding, Silent, Text
 
 STALE_SECONDS = 60.0
@@ -23,7 +23,6 @@ def is_stale(node: Node, now: float) -> bool:
 def open_questions(
     clusters: Sequence[Cluster],
     silent: Sequence[Silent],
-    findings: Sequence[Finding],
     now: float,
 ) -> Iterator[Text]:
     """List what cannot be told from these pages, each with how to go on."""
@@ -36,18 +35,19 @@ def open_questions(
     for origin, reason in silent:
         yield phrase("open_silent", origin=origin, reason=reason or "?")
     for cluster in clusters:
-        missing = cluster.not_looked_at
-        if missing:
-            alone = len(cluster.nodes) == 1 and not silent
-            yield in_both(lambda say: _members(say, missing, alone=alone))  # noqa: B023 -- at once
+        if cluster.not_looked_at:
+            yield phrase("open_members", nodes=", ".join(cluster.not_looked_at))
+
+
+def first_steps(
+    clusters: Sequence[Cluster], silent: Sequence[Silent], findings: Sequence[Finding]
+) -> Iterator[Text]:
+    """Say what to do before anything that a finding advises."""
+    asked_nobody = not silent and all(len(cluster.nodes) == 1 for cluster in clusters)
+    if asked_nobody and any(cluster.not_looked_at for cluster in clusters):
+        yield phrase("first_all_nodes")
     if any(finding.certainty in _OF_A_MOMENT for finding in findings):
-        yield phrase("open_moment")
-
-
-def _members(say: Say, missing: Sequence[str], *, alone: bool) -> str:
-    """Say who was not looked at, and, to who asked nobody else, how that is done."""
-    told = say("open_members", nodes=", ".join(missing))
-    return told + say("open_members_how") if alone else told
+        yield phrase("first_again")
 
 
 def _of_node(node: Node) -> Iterator[Text]:

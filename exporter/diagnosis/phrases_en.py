@@ -21,6 +21,11 @@ PHRASES: Mapping[str, str] = {
     "no_conflict": "No port conflict on {nodes}.",
     "cannot_tell": "Whether there is a port conflict cannot be told.",
     "not_looked_at": " Not looked at: {nodes}.",
+    # what to do before anything else
+    "first_all_nodes": "look at all nodes together: opengauss-cm-exporter diagnose --all-nodes",
+    "first_again": "this is one look, and a port that is taken for a moment during a start is no"
+    " fault (the alerts wait 15 s). Before you stop anything, diagnose again after 15 s, and go on"
+    " only if it names the same process.",
     # what is wrong
     "summary OpenGaussCMPortConflict": "The CM port of a node is taken, so its cm_server cannot"
     " start.",
@@ -106,8 +111,8 @@ PHRASES: Mapping[str, str] = {
     " TZ=UTC ps -o pid,lstart,user,args -p {pid}",
     "do_kill": " see that it still is the same process:\n"
     "  TZ=UTC ps -o pid,lstart,user,args -p {pid}\n"
-    "  It must show a start at {since}, give or take a second. If so, and if it may be stopped"
-    " (never with -9):\n"
+    "  It must show a start at {since}, give or take a second; leave any other process alone. If"
+    " it may be stopped (never with -9):\n"
     "  kill {pid}",
     "do_container": "\n  It runs in a container; the other choice is:\n  docker stop {container}",
     "do_not_stop": " do not stop pid {pid} by hand: it is this cluster's own. Look at it: TZ=UTC"
@@ -127,7 +132,7 @@ PHRASES: Mapping[str, str] = {
     " it now.",
     "then_cm_server": "\nWhen the port is free, cm_agent starts cm_server by itself within 2 s.",
     "then_datanode": "\nWhen the port is free, cm_agent starts the instance by itself within 2 s;"
-    " with shared storage (DSS and DMS) it gives up after five starts.",
+    " with shared storage (DSS and DMS) it gives up after five starts, then do not wait.",
     "then_cm_agent": "\nWhen the port is free, om_monitor starts cm_agent by itself within 2 s,"
     " and cm_agent the rest of the node.",
     "then_resource": "\nCM gives up after five starts, within about half a minute: freeing the"
@@ -136,11 +141,12 @@ PHRASES: Mapping[str, str] = {
     " without it.",
     "then_other": "\nWhen the port is free, see that the component has started; if nothing starts"
     " it by itself, start it.",
-    "then_query": " See it as the cluster user, on any node:\n"
+    "then_query": " Then, as the cluster user (not root), on any node:\n"
     "  cm_ctl query -Cvipd\n"
-    "Not back after a minute (a datanode that is Starting needs longer):\n"
+    "All is well when nothing is Down and cluster_state is Normal. Not so after a minute (a"
+    " datanode that is Starting needs longer):\n"
     "  cm_ctl start{n}\n"
-    "Read what it prints: it exits 0 even when it failed.",
+    "Read what it prints, for it exits 0 even when it failed, and query again.",
     # what is over, but has left something down
     "left_by_limit": "{place}: CM stopped instance {instance_id} itself when its restart limit"
     " was reached. At that time port {port} of {endpoint} was reported as taken, the last time at"
@@ -199,9 +205,6 @@ PHRASES: Mapping[str, str] = {
     "open_silent": "{origin} gives no page ({reason}): what is on that node is not known.",
     "open_members": "Not looked at: {nodes}. Whether a port is taken there, and so whether it is"
     " on all nodes, cannot be told from here.",
-    "open_members_how": " All nodes together: opengauss-cm-exporter diagnose --all-nodes",
-    "open_moment": "This was one look, and a port that is taken for a moment during a start is no"
-    " fault: the alerts wait 15 s. Before you stop anything, look again to see that it stays.",
     # what CM says of the cluster
     "summary OpenGaussClusterUnavailable": "The cluster has no working primary, so the database"
     " cannot be used.",

@@ -86,7 +86,7 @@ PHRASES: Mapping[str, str] = {
     " pid,lstart,user,args -p {pid}",
     "do_kill": "先确认仍是同一进程：\n"
     "  TZ=UTC ps -o pid,lstart,user,args -p {pid}\n"
-    "  显示的启动时间应为 {since}，误差不超过一秒。一致且允许停止时（切勿使用 -9）：\n"
+    "  显示的启动时间应为 {since}，误差不超过一秒；其他进程不要动。允许停止时（切勿使用 -9）：\n"
     "  kill {pid}",
     "do_container": "\n  该进程运行在容器中，也可以执行：\n  docker stop {container}",
     "do_not_stop": "不要手动停止 pid {pid}：它是本集群自己的进程。查看：TZ=UTC ps -o"
@@ -103,18 +103,19 @@ PHRASES: Mapping[str, str] = {
     "then_before_start": "\n请在该组件下次启动之前处理；目前没有组件因此停止。",
     "then_cm_server": "\n端口释放后，cm_agent 会在 2 秒内自动拉起 cm_server。",
     "then_datanode": "\n端口释放后，cm_agent 会在 2 秒内自动拉起数据库实例；资源池化（DSS 和 DMS）"
-    "下连续五次启动失败后不再拉起。",
+    "下连续五次启动失败后不再拉起，此时不必等待。",
     "then_cm_agent": "\n端口释放后，om_monitor 会在 2 秒内自动拉起 cm_agent，再由 cm_agent 拉起本"
     "节点的其他组件。",
     "then_resource": "\nCM 在约半分钟内连续五次启动失败后不再拉起：此后只释放端口是不够的，还需要"
     "启动本节点。",
     "then_heartbeat": "\n端口释放后，gaussdb 会自行打开该端口；在此之前数据库继续运行。",
     "then_other": "\n端口释放后，请确认该组件已经启动；如果没有自动启动，请手动启动。",
-    "then_query": "以集群用户在任一节点查询：\n"
+    "then_query": "然后以集群用户（不是 root）在任一节点查询：\n"
     "  cm_ctl query -Cvipd\n"
-    "一分钟后仍未恢复时（处于 Starting 的数据库实例需要更久）：\n"
+    "没有 Down 且 cluster_state 为 Normal 即为恢复。一分钟后仍未恢复时（处于 Starting 的数据库实例"
+    "需要更久）：\n"
     "  cm_ctl start{n}\n"
-    "请看它打印的内容：即使失败，退出码也是 0。",
+    "请看它打印的内容（即使失败，退出码也是 0），并再次查询。",
     "left_by_limit": "{place}：CM 在达到重启次数上限后停止了实例 {instance_id}。当时日志报告"
     " {endpoint} 的端口 {port} 被占用，最后一次在 {time}。\n"
     "目前端口已没有障碍，但 CM 在 $GAUSSHOME/bin 下留下的标记文件使本节点的实例保持停止。",
@@ -164,9 +165,9 @@ PHRASES: Mapping[str, str] = {
     "open_silent": "{origin} 没有返回结果（{reason}）：该节点的情况未知。",
     "open_members": "没有查看的节点：{nodes}。在这里无法判断其端口是否被占用，因此也无法判断是否"
     "所有节点都受影响。",
-    "open_members_how": "查看所有节点：opengauss-cm-exporter diagnose --all-nodes",
-    "open_moment": "以上是某一时刻的结果。启动过程中端口被短暂占用并非故障；告警会等待 15 秒。停"
-    "止任何进程之前，请再次查看是否仍然存在。",
+    "first_all_nodes": "请一并查看所有节点：opengauss-cm-exporter diagnose --all-nodes",
+    "first_again": "这只是一次查看；启动过程中端口被短暂占用并非故障（告警会等待 15 秒）。停止任何"
+    "进程之前，请在 15 秒后再次诊断，确认仍是同一进程。",
     "summary OpenGaussClusterUnavailable": "集群没有可用的主节点，数据库无法提供服务。",
     "summary OpenGaussCMQueryFailing": "所有节点都无法从主 cm_server 得到查询结果。",
     "summary OpenGaussClusterDegraded": "集群可用，但有实例或资源不正常。",

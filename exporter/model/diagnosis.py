@@ -131,12 +131,14 @@ class Looked(NamedTuple):
 class Diagnosis:
     """All that is found; ``open`` lists what it leaves open, and how to go on.
 
-    ``headline`` says the verdict in a line; ``made_at`` is in seconds since the epoch.
+    ``headline`` says the verdict in a line, ``first`` what to do before anything else; ``made_at``
+    is in seconds since the epoch.
     """
 
     made_at: float
     verdict: Verdict
     headline: Text
     looked: tuple[Looked, ...] = ()
+    first: tuple[Text, ...] = ()
     findings: tuple[Finding, ...] = ()
     open: tuple[Text, ...] = ()

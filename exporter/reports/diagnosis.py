@@ -29,6 +29,7 @@ _WORDS: Mapping[object, Text] = {
     Severity.CRITICAL: Text("critical", "严重"),
     Severity.WARNING: Text("warning", "警告"),
     Severity.INFO: Text("info", "提示"),
+    "first": Text("First", "首先"),
     "looked": Text("Looked at", "已查看"),
     "this node": Text("this node", "本节点"),
     "age": Text("{:.0f} s ago", "{:.0f} 秒前"),
@@ -49,6 +50,7 @@ def as_json(diagnosis: Diagnosis, language: str) -> str:
         "made_at": _iso(diagnosis.made_at),
         "verdict": diagnosis.verdict.value,
         "headline": getattr(diagnosis.headline, language),
+        "first": [getattr(text, language) for text in diagnosis.first],
         "nodes": [looked._asdict() for looked in diagnosis.looked],
         "findings": [_finding(finding, language) for finding in diagnosis.findings],
         "open": [getattr(text, language) for text in diagnosis.open],
@@ -93,7 +95,9 @@ def _head(diagnosis: Diagnosis, language: str) -> list[str]:
     looked = ", ".join(_looked(node, language) for node in diagnosis.looked)
     verdict = getattr(diagnosis.headline, language)
     heading = getattr(_WORDS["looked"], language)
-    return [f"{_iso(diagnosis.made_at)}  {verdict}", *([f"{heading}: {looked}"] if looked else [])]
+    lines = [f"{_iso(diagnosis.made_at)}  {verdict}", *([f"{heading}: {looked}"] if looked else [])]
+    first = getattr(_WORDS["first"], language)
+    return [*lines, *(f"{first}: {getattr(text, language)}" for text in diagnosis.first)]
 
 
 def _looked(node: Looked, language: str) -> str:

@@ -51,8 +51,9 @@ def test_trouble_on_a_node_that_was_not_looked_at_is_not_cleared() -> None:
     alone = diagnose([page(1, *down("2"), nodes=2)], [], NOW)
     assert alone.verdict is Verdict.CANNOT_TELL
     assert alone.headline.en.endswith("cannot be told. Not looked at: ogdb2.")
+    assert "diagnose --all-nodes" in alone.first[0].en
     both = diagnose([page(1, *down("2"), nodes=2), page(2, nodes=2)], [], NOW)
-    assert both.verdict is Verdict.NONE
+    assert (both.verdict, both.first) == (Verdict.NONE, ())
 
 
 def test_the_headline_says_what_it_comes_to() -> None:
