@@ -22,6 +22,8 @@ _COMM_LENGTH = 15  # the kernel cuts a process' name there (TASK_COMM_LEN)
 _PROGRAMS = frozenset(
     ("om_monitor", "cm_agent", "cm_server", "cm_ctl", "gaussdb", "dssserver", "gs_ctl")
 )
+# What a program calls its process where that is not the file's name: earlier gaussdb.
+_PROCESS_NAMES = {"GaussMaster": "gaussdb"}
 
 
 class Programs:
@@ -111,14 +113,14 @@ def program(process: Process) -> str:
 
 @lru_cache(maxsize=4096)
 def _program(exe: str, name: str) -> str:
-    return _path(exe).rpartition("/")[2] if exe else name
+    return _path(exe).rpartition("/")[2] if exe else _PROCESS_NAMES.get(name, name)
 
 
 def _is_program(expected: str, process: Process) -> bool:
     if "/" in expected and process.exe:
         return _path(process.exe) == normpath(expected)
     name = basename(expected)
-    return program(process) == name if process.exe else process.name == name[:_COMM_LENGTH]
+    return program(process) == (name if process.exe else name[:_COMM_LENGTH])
 
 
 def _same_instance(endpoint: Endpoint, process: Process, identity: ClusterIdentity) -> bool:

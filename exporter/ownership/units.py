@@ -16,7 +16,9 @@ _CARRIES_OTHERS = re.compile(
     r"|systemd-|init|libvirtd|lxc)"
 )
 # openGauss' programs, by the name of their process: of this installation and of any other.
-_CLUSTER_PROGRAMS = re.compile(r"om_monitor|cm_agent|cm_server|cm_ctl|dssserver|gaussdb|gs_.*")
+_CLUSTER_PROGRAMS = re.compile(
+    r"om_monitor|cm_agent|cm_server|cm_ctl|dssserver|gaussdb|GaussMaster|gs_.*"
+)
 _SERVICE = re.compile(r"[A-Za-z0-9:_.@\\-]{1,128}\.service")
 
 

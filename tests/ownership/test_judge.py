@@ -245,6 +245,14 @@ def test_a_server_whose_files_are_hidden_is_taken_for_the_holder_of_its_port() -
     assert readable.conflict is Reason.UNIDENTIFIED
 
 
+def test_an_earlier_gaussdb_is_known_by_its_process_s_name() -> None:
+    """Where its executable is hidden, too, all that is left is what it calls itself."""
+    dn = endpoint("datanode", HERE, process="gaussdb", data_dir="/data/dn1")
+    hidden = replace(process(500, "", fds_readable=False), name="GaussMaster")
+    seen = verdict((socket(HERE, uid=OMM), ()), of=dn, running=(hidden,))
+    assert (seen.listening, seen.conflict) == (True, None)
+
+
 def test_a_component_that_is_up_shows_what_would_stop_its_next_start() -> None:
     """A listener on another address is harmless until cm_agent looks before the next start."""
     own = (socket(HERE, uid=OMM), (CM_SERVER,))

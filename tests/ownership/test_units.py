@@ -63,7 +63,17 @@ def test_what_cannot_be_told_counts_against_it(contents: Optional[UnitContents])
 
 
 @pytest.mark.parametrize(
-    "program", ["om_monitor", "cm_agent", "cm_server", "dssserver", "gaussdb", "gs_ctl", "cm_ctl"]
+    "program",
+    [
+        "om_monitor",
+        "cm_agent",
+        "cm_server",
+        "dssserver",
+        "gaussdb",
+        "GaussMaster",
+        "gs_ctl",
+        "cm_ctl",
+    ],
 )
 def test_a_service_with_a_program_of_opengauss_is_never_stopped(program: str) -> None:
     """A holder inside the service that runs a cluster does not take the cluster with it."""
