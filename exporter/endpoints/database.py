@@ -30,8 +30,10 @@ def _client_and_ha(installation: Installation, datanode: Datanode) -> Iterator[E
     pooler_port is hard-wired to P+1 (openGauss-server postmaster.cpp). cm_agent checks a port
     only where CM itself starts gaussdb, hence not with resource pooling
     (cma_instance_management.cpp), and one that gaussdb does not bind is none of its ports.
+    Without CM gs_ctl looks, too, but starts gaussdb whatever it sees (pg_ctl.cpp do_start).
     """
-    installed = datanode.installed
+    node, installed = installation.node, datanode.installed
+    checks = node is not None and node.has_cm and not installation.resource_pooling
     port = datanode.settings.port if datanode.settings else None
     ports = {
         "datanode": (installed.port, port or installed.port, _client_words),
@@ -43,7 +45,7 @@ def _client_and_ha(installation: Installation, datanode: Datanode) -> Iterator[E
             of_word(word, installed.instance_id, bound),
             addresses=listened(words or (), installation.hosts),
             binds=words != (),
-            precheck=checked == bound and not installation.resource_pooling,
+            precheck=checks and checked == bound,
             data_dir=datanode.data_dir,
             origin=_CONF if port else _STATIC,
         )

@@ -169,11 +169,12 @@ def test_a_node_without_datanodes_has_no_c_plus_2() -> None:
 
 
 def test_a_node_without_cm_has_only_its_database() -> None:
-    """OM writes a cm_agent into every file; without a CM directory there is none."""
+    """OM writes a cm_agent into every file; without a CM directory none runs, and none checks."""
     path = SAMPLES / "single_node.node1.cluster_static_config"
-    assert set(_by_word(installation(parse_static_config(path.read_bytes())))) == {
-        "datanode",
-        "datanode_ha",
+    found = _by_word(installation(parse_static_config(path.read_bytes())))
+    assert {word: endpoint.precheck for word, endpoint in found.items()} == {
+        "datanode": False,
+        "datanode_ha": False,
     }
 
 
