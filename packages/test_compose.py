@@ -12,6 +12,7 @@ import json
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,10 @@ SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-
 BASE = "localhost/opengauss-cm-compose-base:test"
 WITHIN = 300.0
 PHASE_SECONDS = 100  # longer than an alert keeps firing; a person would look for minutes
+OF_THIS_HOST = (
+    "/etc/ssl/certs",  # whom this host trusts when it downloads, the cluster's image must trust
+    "/usr/share/prometheus",  # where Debian's Alertmanager has its own templates
+)
 PYTHON = (
     f"FROM {BASE}",
     "RUN ln -s python3 /usr/bin/python && rm /usr/lib/python3*/EXTERNALLY-MANAGED",
@@ -69,8 +74,8 @@ def images() -> Iterator[None]:
 def running(images: None) -> Iterator[Composition]:
     """The services, with phases of the simulated cluster that are short."""
     assert images is None
-    trusted = "--volume=/etc/ssl/certs:/etc/ssl/certs:ro"  # for what the cluster installs
-    composition = Composition("opengauss-cm-test", ROOT, [trusted])
+    shared = [f"--volume={path}:{path}:ro" for path in OF_THIS_HOST if Path(path).is_dir()]
+    composition = Composition("opengauss-cm-test", ROOT, shared)
     cluster = {**SERVICES["cluster"], "command": [*SERVICES["cluster"]["command"]]}
     cluster["command"][-1] += f" {PHASE_SECONDS}"
     try:

@@ -120,7 +120,7 @@ AGENT_SEES: Words = {
 """What cm_agent's own check before a start makes of each reason."""
 
 ACTIONS: Words = {
-    "foreign": Word("Is its start as above? Then let its owner stop it; never kill -9", PLAIN),
+    "foreign": Word("Start as above? Its owner stops it, no kill -9", PLAIN),
     "leftover": Word("Never kill it: stop and start the node", PLAIN),
     "sibling": Word("Never kill it: stop and start the node", PLAIN),
     "unidentified": Word("No process: wait 60 s. Else see whose it is", PLAIN),
@@ -132,7 +132,10 @@ ACTIONS: Words = {
     "stopped": Word("On purpose: nothing, until a start is wanted", PLAIN),
     "none": NONE,
 }
-"""What to do, by what the holder is or what else keeps something down."""
+"""What to do, by what the holder is or what else keeps something down.
+
+Each fits one line of a narrow window: Grafana makes a row as high as the value, not the word, needs.
+"""
 
 CLUSTER_STATES = {
     "Unavailable": WRONG,

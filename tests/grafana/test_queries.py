@@ -115,6 +115,11 @@ def test_signatures_that_are_asked_for_are_shipped() -> None:
     assert asked <= known
 
 
+def test_each_step_fits_one_line() -> None:
+    """In a window 1,100 wide its column has room for as many letters; a second line is cut."""
+    assert max(len(word.text) for word in words.ACTIONS.values()) <= 47
+
+
 @pytest.mark.parametrize(
     ("told", "metric", "label"),
     [
