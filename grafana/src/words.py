@@ -134,7 +134,7 @@ ACTIONS: Words = {
 }
 """What to do, by what the holder is or what else keeps something down.
 
-Each fits one line of a narrow window: Grafana makes a row as high as the value, not the word, needs.
+Each fits one line of a narrow window: Grafana makes a row as high as the value needs, not the word.
 """
 
 CLUSTER_STATES = {
