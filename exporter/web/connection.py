@@ -136,8 +136,7 @@ class Connection:
         head = await self._event()
         if not isinstance(head, h11.Request):
             return None
-        if head.method == b"CONNECT":  # h11 would take a page as the consent to a tunnel
-            raise _RefusedError(405, Refusal.MALFORMED, "CONNECT is for proxies")
+        _check_head(head)
         size = 0
         while isinstance(event := await self._event(), h11.Data):
             size += len(event.data)
@@ -200,6 +199,15 @@ class Connection:
     async def _discard(self) -> None:
         while await self._reader.read(_CHUNK):
             pass
+
+
+def _check_head(head: h11.Request) -> None:
+    """Refuse what h11 takes, though it is no request for us."""
+    if head.method == b"CONNECT":  # h11 would take a page as the consent to a tunnel
+        raise _RefusedError(405, Refusal.MALFORMED, "CONNECT is for proxies")
+    framing = {name for name, _ in head.headers} & {b"content-length", b"transfer-encoding"}
+    if len(framing) > 1:  # a proxy that believes the other one would let a second request through
+        raise _RefusedError(400, Refusal.MALFORMED, "the body has two lengths")
 
 
 def to_request(head: h11.Request, peer: str) -> Request:

@@ -138,6 +138,12 @@ def test_a_client_that_asks_before_it_sends_is_told_to_go_on(site: ServedSite) -
             Refusal.MALFORMED,
         ),
         (
+            b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"0\r\n\r\n" + GET,
+            400,
+            Refusal.MALFORMED,
+        ),
+        (
             b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: rubbish\r\n\r\n",
             501,
             Refusal.MALFORMED,
