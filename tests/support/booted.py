@@ -61,7 +61,14 @@ class Booted:
         assert self._helper.stdout is not None
         self._helper.stdin.write(json.dumps(dict(files)) + "\n")
         self._helper.stdin.flush()
-        self.pid = int(self._helper.stdout.readline())
+        told = self._helper.stdout.readline()
+        if not told:  # its traceback is on stderr
+            self._helper.wait()
+            self._base.rmdir()
+            raise RuntimeError(
+                "no systemd could be booted here; tests/support/booted.py needs root"
+            )
+        self.pid = int(told)
 
     def __enter__(self) -> Booted:
         try:
