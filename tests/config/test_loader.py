@@ -279,7 +279,9 @@ def test_a_path_that_is_no_readable_file_is_refused(tmp_path: Path) -> None:
     assert _unreadable(tmp_path) == "cannot be read: Is a directory"
     assert _unreadable(tmp_path / "pipe") == "not a regular file"
     assert _unreadable(Path("/dev/zero")) == "not a regular file"
-    assert _unreadable(Path("a\0b")) == "cannot be read: embedded null byte"
+    told = _unreadable(Path("a\0b"))
+    assert told.startswith("cannot be read: ")
+    assert "embedded null" in told  # Python's own words, which differ between its versions
 
 
 def test_a_file_is_read_with_a_byte_order_mark_and_foreign_line_ends(tmp_path: Path) -> None:

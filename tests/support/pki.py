@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,9 +37,9 @@ def make_pki(directory: Path) -> Pki:
 
 def _self_signed(directory: Path, name: str) -> Pair:
     pair = Pair(directory / f"{name}.pem", directory / f"{name}.key")
-    _openssl(
-        "req", "-x509", *_KEY, "-keyout", pair.key, "-out", pair.certificate, "-subj", f"/CN={name}"
-    )
+    # without it the certificates are refused from Python 3.13 on, which verifies strictly
+    words = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+    _write(pair, name, words)
     return pair
 
 
@@ -46,19 +47,14 @@ def _signed(directory: Path, name: str, authority: Pair) -> Pair:
     pair = Pair(directory / f"{name}.pem", directory / f"{name}.key")
     words = ["-CA", authority.certificate, "-CAkey", authority.key]
     words += ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
-    _openssl(
-        "req",
-        "-x509",
-        *_KEY,
-        "-keyout",
-        pair.key,
-        "-out",
-        pair.certificate,
-        *words,
-        "-subj",
-        f"/CN={name}",
-    )
+    words += ["-addext", "basicConstraints=critical,CA:FALSE"]
+    _write(pair, name, words)
     return pair
+
+
+def _write(pair: Pair, name: str, words: Sequence[object]) -> None:
+    files = ("-keyout", pair.key, "-out", pair.certificate)
+    _openssl("req", "-x509", *_KEY, *files, *words, "-subj", f"/CN={name}")
 
 
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1")
