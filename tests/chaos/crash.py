@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.bench.table import Row
 from tests.support.exporter_process import ExporterProcess
 from tests.support.holders import Holder, copy_interpreter
-from tests.support.programs import free_port
+from tests.support.programs import lasting_port
 from tests.support.truth import seen, start_would_be_stopped
 
 HERE = "127.0.0.1"
@@ -21,7 +21,7 @@ CLIENTS = 10
 
 def rows() -> Iterator[Row]:
     """Clients stay connected, go one by one; the port is free, and every page should say so."""
-    port = free_port()
+    port = lasting_port()
     config = f'endpoints: [{{endpoint: cm_server, instance_id: "1", port: {port}}}]'
     with tempfile.TemporaryDirectory() as directory, ExporterProcess(config) as exporter:
         exe = copy_interpreter(Path(directory), "cm_server")

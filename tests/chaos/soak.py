@@ -12,7 +12,7 @@ from tests.chaos.looks import as_expected, value, wait_until
 from tests.chaos.web import footprint
 from tests.support.exporter_process import ExporterProcess
 from tests.support.holders import Holder
-from tests.support.programs import free_port
+from tests.support.programs import lasting_port
 from tests.support.recorded_logs import recorded
 from tests.support.truth import seen
 
@@ -50,7 +50,7 @@ class Life:
 
     def __init__(self, log: Path) -> None:
         self.written = 0
-        self._log, self._port, self._rounds = log, free_port(), 0
+        self._log, self._port, self._rounds = log, lasting_port(), 0
         text = b"".join(path.read_bytes() for path in recorded("cm_agent"))
         self._text = text * (LOG_BYTES // len(text) + 1)
         log.touch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from typing import final
 READY_WITHIN = 30.0
 STOPS_WITHIN = 10.0
 BETWEEN_LOOKS = 0.05
+LOWEST_PORT = 10_000
 
 
 class MissingProgramError(RuntimeError):
@@ -37,6 +39,23 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def lasting_port() -> int:
+    """Return a free port that the kernel gives to no connection: for holders that come and go."""
+    text = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")
+    ports = range(LOWEST_PORT, int(text.split()[0]))
+    return next(port for port in random.sample(ports, len(ports)) if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def http_get(url: str, timeout: float = 5.0) -> tuple[int, bytes]:
