@@ -35,7 +35,7 @@ test: venv tools lint types unit ## everything that CI runs
 run: venv ## start the exporter on this node
 	$(BIN)/opengauss-cm-exporter
 
-chaos: venv ## faults and load against the real exporter, expected and seen (TRIAL=word for some)
+chaos: venv ## faults and load against the real exporter, expected and seen, in half an hour (TRIAL=word for some)
 	$(BIN)/python -m tests.chaos $(TRIAL)
 
 fuzz: venv ## rubbish for all that takes bytes (SECONDS=5 each), 200,000 outputs of cm_ctl, 20,000 lives of a log
