@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from exporter.cli import COMMANDS, Command
@@ -47,7 +47,18 @@ def metrics_page(catalogue: Iterable[Metric]) -> str:
     groups: dict[str, list[Metric]] = {}
     for metric in catalogue:
         groups.setdefault(metric.group, []).append(metric)
-    return _METRICS_INTRO + "".join(_group(name, group) for name, group in groups.items())
+    pages = (_group(name, group) for name, group in groups.items())
+    return f"{_METRICS_INTRO}{_zeros(groups)}{''.join(pages)}"
+
+
+def _zeros(groups: Mapping[str, list[Metric]]) -> str:
+    names = [each.name for group in groups.values() for each in group if each.zero_is_none]
+    if not names:
+        return ""
+    return (
+        "\n`/metrics?zeros=omit` leaves out what is 0 where that says no more than absence would, for"
+        f"\n[large fleets](scaling.md): of {_code(names)}.\n"
+    )
 
 
 def _group(name: str, metrics: list[Metric]) -> str:

@@ -14,3 +14,4 @@ _MODULES = (ports, node, cluster, logs, exporter, client_library)
 CATALOGUE: tuple[Metric, ...] = tuple(
     entry for module in _MODULES for entry in vars(module).values() if isinstance(entry, Metric)
 )
+ZERO_IS_NONE = frozenset(entry.name for entry in CATALOGUE if entry.zero_is_none)

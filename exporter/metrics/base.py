@@ -29,7 +29,9 @@ def values_of(words: type[Enum]) -> tuple[str, ...]:
 class Metric:
     """One metric: its full name, labels and, where it is closed, the set of a label's values.
 
-    ``help`` names the source of the fact. A counter's ``name`` ends in ``_total``.
+    ``help`` names the source of the fact. A counter's ``name`` ends in ``_total``. With
+    ``zero_is_none`` a series that is 0 says what its absence would: one of several states that is
+    not the present one, or the time of something that never was.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Metric:
     kind: Kind = Kind.GAUGE
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     group: str = "Exporter"
+    zero_is_none: bool = False
 
     def family(self, samples: Iterable[Sample]) -> Family:
         """Build the family; raises ValueError for a sample with the wrong number of labels."""

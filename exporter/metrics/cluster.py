@@ -24,6 +24,7 @@ QUERY_OUTCOME = Metric(
     ("outcome",),
     values={"outcome": values_of(QueryOutcome)},
     group=_GROUP,
+    zero_is_none=True,
 )
 QUERY_SUCCESS = Metric(
     "opengauss_cm_query_success",
@@ -48,6 +49,7 @@ CLUSTER_STATE = Metric(
     ("state",),
     values={"state": values_of(ClusterState)},
     group=_GROUP,
+    zero_is_none=True,
 )
 CLUSTER_BALANCED = Metric(
     "opengauss_cm_cluster_balanced",
@@ -71,6 +73,7 @@ SERVER_STATE = Metric(
     (*_INSTANCE, "state"),
     values={"state": values_of(CmServerState)},
     group=_GROUP,
+    zero_is_none=True,
 )
 SERVER_ANSWER = Metric(
     "opengauss_cm_server_answer",
@@ -79,6 +82,7 @@ SERVER_ANSWER = Metric(
     (*_INSTANCE, "answer"),
     values={"answer": values_of(Answer)},
     group=_GROUP,
+    zero_is_none=True,
 )
 DATANODE_INFO = Metric(
     "opengauss_cm_datanode_info",
@@ -92,6 +96,7 @@ DATANODE_ROLE = Metric(
     (*_INSTANCE, "role"),
     values={"role": values_of(DatanodeRole)},
     group=_GROUP,
+    zero_is_none=True,
 )
 DATANODE_STATE = Metric(
     "opengauss_cm_datanode_state",
@@ -99,6 +104,7 @@ DATANODE_STATE = Metric(
     (*_INSTANCE, "state"),
     values={"state": values_of(DatanodeState)},
     group=_GROUP,
+    zero_is_none=True,
 )
 RESOURCE_STATE = Metric(
     "opengauss_cm_resource_state",
@@ -106,6 +112,7 @@ RESOURCE_STATE = Metric(
     (*_RESOURCE, "state"),
     values={"state": values_of(ResourceState)},
     group=_GROUP,
+    zero_is_none=True,
 )
 UNKNOWN_TOKENS = Metric(
     "opengauss_cm_unknown_tokens_total",

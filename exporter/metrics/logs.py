@@ -25,6 +25,7 @@ SIGNATURE_LAST_MATCH = Metric(
     ("signature", "source"),
     values=_SOURCE,
     group=_GROUP,
+    zero_is_none=True,
 )
 PORT_REPORT = Metric(
     "opengauss_log_port_report_timestamp_seconds",
@@ -32,6 +33,7 @@ PORT_REPORT = Metric(
     " other stands for every port that is no endpoint's; 0 for none.",
     ("signature", "port"),
     group=_GROUP,
+    zero_is_none=True,
 )
 START_STATUS = Metric(
     "opengauss_cm_start_status",
@@ -55,6 +57,7 @@ STOP_ORIGIN = Metric(
     ("instance_id", "origin"),
     values={"origin": values_of(StopOrigin)},
     group="Node",
+    zero_is_none=True,
 )
 LOG_LINES = Metric(
     "opengauss_log_lines_total",

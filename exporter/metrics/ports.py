@@ -31,6 +31,7 @@ PORT_CONFLICT = Metric(
     (*_PORT, "reason"),
     values=_REASONS,
     group="Ports",
+    zero_is_none=True,
 )
 PORT_NEXT_START_BLOCKED = Metric(
     "opengauss_port_next_start_blocked",
@@ -38,6 +39,7 @@ PORT_NEXT_START_BLOCKED = Metric(
     (*_PORT, "reason"),
     values=_REASONS,
     group="Ports",
+    zero_is_none=True,
 )
 PORT_HOLDER_PID = Metric(
     "opengauss_port_holder_pid",
@@ -95,6 +97,7 @@ PORT_ATTRIBUTION = Metric(
     ("level",),
     values={"level": values_of(Attribution)},
     group="Ports",
+    zero_is_none=True,
 )
 PORT_SOURCE = Metric(
     "opengauss_port_source",
@@ -102,6 +105,7 @@ PORT_SOURCE = Metric(
     ("source",),
     values={"source": values_of(SocketSource)},
     group="Ports",
+    zero_is_none=True,
 )
 PORT_SEES_BOUND_SOCKETS = Metric(
     "opengauss_port_sees_bound_sockets",

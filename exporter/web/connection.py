@@ -211,13 +211,13 @@ def _check_head(head: h11.Request) -> None:
 
 
 def to_request(head: h11.Request, peer: str) -> Request:
-    """Translate h11's request; the query is dropped, as no page of ours takes one."""
-    target = head.target.decode("latin-1").partition("?")[0]
+    """Translate h11's request."""
+    target, _, query = head.target.decode("latin-1").partition("?")
     scheme, slashes, rest = target.partition("://")
     if slashes and scheme.lower() in {"http", "https"}:
         target = "/" + rest.partition("/")[2]  # the absolute form, which a server must accept
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
-    return Request(head.method.decode("latin-1"), target, headers, peer)
+    return Request(head.method.decode("latin-1"), target, headers, peer, query)
 
 
 def _discard_unsent(writer: asyncio.StreamWriter) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Callable
 
 from prometheus_client.core import Metric, Sample
@@ -41,6 +41,20 @@ def render(families: Iterable[Metric], style: Format) -> bytes:
     if style is Format.OPENMETRICS:
         lines.append("# EOF\n")
     return "".join(lines).encode()
+
+
+def without_zeros(families: Iterable[Metric], names: Collection[str]) -> tuple[Metric, ...]:
+    """Return the families without the samples that are 0 in those of these names.
+
+    The families themselves stay as they are: a scrape that others wait for shares them.
+    """
+    return tuple(_positive(each) if each.name in names else each for each in families)
+
+
+def _positive(family: Metric) -> Metric:
+    kept = Metric(family.name, family.documentation, family.type)
+    kept.samples = [sample for sample in family.samples if sample.value]
+    return kept
 
 
 def _family(family: Metric, style: Format) -> Iterator[str]:

@@ -23,12 +23,16 @@ SECURITY_HEADERS = (
 
 @dataclass(frozen=True)
 class Request:
-    """One request without its body; header names are in lower case, the last of a name counts."""
+    """One request without its body; header names are in lower case, the last of a name counts.
+
+    ``query`` is what stands behind the path's question mark, as it came.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     peer: str = ""
+    query: str = ""
 
 
 @dataclass(frozen=True)

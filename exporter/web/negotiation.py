@@ -1,4 +1,4 @@
-"""What a client said it would take: format, compression, and for how long it waits. Pure."""
+"""What a client said it would take: format, compression, zeros, and for how long it waits. Pure."""
 
 from __future__ import annotations
 
@@ -48,6 +48,11 @@ def accepts_gzip(accept_encoding: str) -> bool:
     """Tell whether the client takes gzip: by its name, else by ``*``."""
     weights = {name: _quality(parameters) for name, parameters in _elements(accept_encoding)}
     return weights.get("gzip", weights.get("*", 0.0)) > 0.0
+
+
+def omits_zeros(query: str) -> bool:
+    """Tell whether the client leaves zeros to be understood: ``zeros=omit`` in the query."""
+    return "zeros=omit" in query.split("&")
 
 
 def scrape_budget(timeout: Optional[str]) -> float:

@@ -8,12 +8,19 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
+from exporter.metrics import ZERO_IS_NONE
 from exporter.model.exporter import Refusal
 from exporter.registry import Registry, Scrape
-from exporter.web.exposition import render
+from exporter.web.exposition import render, without_zeros
 from exporter.web.landing import landing_page
 from exporter.web.messages import HTML, Request, Response, plain
-from exporter.web.negotiation import TIMEOUT_HEADER, accepts_gzip, choose_format, scrape_budget
+from exporter.web.negotiation import (
+    TIMEOUT_HEADER,
+    accepts_gzip,
+    choose_format,
+    omits_zeros,
+    scrape_budget,
+)
 from exporter.web.refusals import Refusals
 
 Page = Callable[[Request], Awaitable[Response]]
@@ -46,7 +53,7 @@ class _Route:
 class Site:
     """Answers requests; ``registry`` is asked at each, so that a reload counts at once.
 
-    Queries are ignored: there is no ``name[]`` by which a client could make work.
+    One query counts, ``zeros=omit``: there is no ``name[]`` by which a client could make work.
     """
 
     def __init__(
@@ -126,7 +133,10 @@ async def settled(scrape: Scrape) -> None:
 def metrics_page(scrape: Scrape, request: Request) -> Response:
     """Write what the collectors gave in the form that the client asked for."""
     style = choose_format(request.headers.get("accept", ""))
-    body = render(scrape.families(), style)
+    families = scrape.families()
+    if omits_zeros(request.query):
+        families = without_zeros(families, ZERO_IS_NONE)
+    body = render(families, style)
     headers = [("Vary", "Accept, Accept-Encoding")]
     if accepts_gzip(request.headers.get("accept-encoding", "")):
         body = gzip.compress(body, _GZIP_LEVEL, mtime=0)

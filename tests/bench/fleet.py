@@ -1,8 +1,9 @@
 """The rules at fleet size: a real Prometheus scrapes 1,000 nodes and evaluates every group.
 
 Durations are Prometheus's own (``prometheus_rule_group_last_duration_seconds``), once with a
-healthy fleet and once with every fiftieth node in conflict. The fleet's dashboard is measured in
-both.
+healthy fleet and once with every fiftieth node in conflict, scraped as docs/scaling.md has it:
+without the zeros that say nothing. The fleet's dashboard is measured in both. Then the healthy
+fleet once more with all zeros, for comparison.
 """
 
 from __future__ import annotations
@@ -10,19 +11,19 @@ from __future__ import annotations
 import gzip
 import re
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple, TypeVar, final
+from typing import NamedTuple, Optional, TypeVar, final
 
 from tests.bench import dashboards
 from tests.bench.fleet_pages import CLUSTERS, NODES, Place, page, places
 from tests.bench.table import Row, at_most
+from tests.support.loopback import Answer, Loopback
 from tests.support.monitoring import Monitoring, Pace, Target
+from tests.support.pages import TEXT
 from tests.support.programs import http_get
 
 PACE = Pace("15s", "15s")
@@ -34,31 +35,51 @@ BETWEEN_LOOKS = 1.0
 T = TypeVar("T")
 _ANY = "@cluster@"
 _SAMPLE = re.compile(r"^(\w+)(?:\{([^}]*)\})? (\S+)$", re.MULTILINE)
+_GROUP = re.compile(r";opengauss-cm-(\w+)")
 
 
 class Moment(NamedTuple):
     """What Prometheus tells of itself at a moment."""
 
     evaluated_at: float
-    duration: float
+    durations: Mapping[str, float]
     series: float
     cpu: float
     memory: float
 
+    @property
+    def duration(self) -> float:
+        """The durations of all groups added up, in seconds."""
+        return sum(self.durations.values())
+
 
 def rows() -> Iterator[Row]:
-    """Measure both fleets in one Prometheus."""
-    directory = tempfile.TemporaryDirectory(prefix="ogcm-fleet-")
-    with directory, _Fleet() as fleet, _monitoring(Path(directory.name), fleet) as monitoring:
-        yield from _measured(monitoring, f"{NODES} nodes in {CLUSTERS} clusters, healthy", 0)
+    """Measure both fleets in one Prometheus, and what zeros cost in another."""
+    with _scraped(zeros=False) as (fleet, monitoring):
+        what = f"{NODES} nodes in {CLUSTERS} clusters, healthy"
+        yield from _measured(monitoring, what, 0, BAR_SECONDS)
         yield from dashboards.rows(monitoring)
         fleet.show(TAKEN_EACH)
         what = f"the same, every {TAKEN_EACH}th node's CM port taken"
-        yield from _measured(monitoring, what, NODES // TAKEN_EACH)
+        yield from _measured(monitoring, what, NODES // TAKEN_EACH, BAR_SECONDS)
         yield from dashboards.rows(monitoring)
+    with _scraped(zeros=True) as (_, monitoring):
+        yield from _measured(monitoring, "the healthy fleet, scraped with all zeros", 0, None)
 
 
-def _measured(monitoring: Monitoring, what: str, conflicts: int) -> Iterator[Row]:
+@contextmanager
+def _scraped(*, zeros: bool) -> Iterator[tuple[_Fleet, Monitoring]]:
+    """Start a healthy fleet, and Prometheus and Alertmanager on it."""
+    with ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="ogcm-fleet-"))
+        fleet = stack.enter_context(_Fleet(zeros=zeros))
+        monitoring = Monitoring(Path(directory), fleet.targets(), pace=PACE)
+        yield fleet, stack.enter_context(monitoring)
+
+
+def _measured(
+    monitoring: Monitoring, what: str, conflicts: int, bar: Optional[float]
+) -> Iterator[Row]:
     """Wait until the fleet is as it should be, then take the evaluations that follow."""
     conflict = 'count(ALERTS{alertname="OpenGaussCMPortConflict",alertstate="firing"})'
     _wait(lambda: _value(monitoring, "count(up == 1)") == NODES)
@@ -70,11 +91,23 @@ def _measured(monitoring: Monitoring, what: str, conflicts: int) -> Iterator[Row
     seconds = last.evaluated_at - first.evaluated_at
     durations = [moment.duration for moment in moments[1:]]
     yield Row(f"rules over {what}: series", f"{last.series:,.0f}")
-    yield at_most("  one evaluation of all groups, median", median(durations), BAR_SECONDS, "s")
+    evaluation = "  one evaluation of all groups, median"
+    if bar:
+        yield at_most(evaluation, median(durations), bar, "s")
+    else:
+        yield Row(evaluation, f"{median(durations):.2f} s")
     yield Row("  the longest of them", f"{max(durations):.2f} s")
+    yield Row("  by group, medians", _by_group(moments[1:]))
     share = 100 * (last.cpu - first.cpu) / seconds
     yield Row("  Prometheus's processor, of one core", f"{share:.0f} %")
     yield Row("  Prometheus's memory", f"{last.memory / 2**30:.1f} GiB")
+
+
+def _by_group(moments: Sequence[Moment]) -> str:
+    """Say how long each group took, the longest first."""
+    medians = {group: median(m.durations[group] for m in moments) for group in moments[0].durations}
+    longest_first = sorted(medians.items(), key=lambda each: -each[1])
+    return ", ".join(f"{group} {seconds:.2f}" for group, seconds in longest_first) + " s"
 
 
 def _value(monitoring: Monitoring, expression: str) -> float | None:
@@ -103,17 +136,24 @@ def _wait(look: Callable[[], T | None]) -> T:
 
 def _moment(monitoring: Monitoring, after: float) -> Moment | None:
     told = _own_metrics(monitoring)
-    group = "prometheus_rule_group_"
-    times = told[f"{group}last_evaluation_timestamp_seconds"].values()
+    times = told["prometheus_rule_group_last_evaluation_timestamp_seconds"].values()
+    durations = told["prometheus_rule_group_last_duration_seconds"]
     if min(times) < after + 1:
         return None
     return Moment(
         max(times),
-        sum(told[f"{group}last_duration_seconds"].values()),
+        {_group(labels): seconds for labels, seconds in durations.items()},
         sum(told["prometheus_tsdb_head_series"].values()),
         sum(told["process_cpu_seconds_total"].values()),
         sum(told["process_resident_memory_bytes"].values()),
     )
+
+
+def _group(labels: str) -> str:
+    """Return the short name of the group that the labels are of."""
+    found = _GROUP.search(labels)
+    assert found, labels
+    return found[1]
 
 
 def _own_metrics(monitoring: Monitoring) -> Mapping[str, Mapping[str, float]]:
@@ -125,31 +165,15 @@ def _own_metrics(monitoring: Monitoring) -> Mapping[str, Mapping[str, float]]:
     return told
 
 
-@contextmanager
-def _monitoring(directory: Path, fleet: _Fleet) -> Iterator[Monitoring]:
-    """Start Prometheus and Alertmanager on the fleet."""
-    with Monitoring(directory, fleet.targets(), pace=PACE) as monitoring:
-        yield monitoring
-
-
 @final
-class _Fleet:
+class _Fleet(Loopback):
     """One server with every node's page, compressed once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, zeros: bool) -> None:
+        self._zeros = zeros
         self._pages: dict[str, bytes] = {}
         self.show(0)
-        self._server = _Server(("127.0.0.1", 0), _handler(self._pages))
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def __enter__(self) -> _Fleet:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(self._answer)
 
     def show(self, taken_each: int) -> None:
         """Write all pages anew, one of so many nodes in conflict."""
@@ -158,44 +182,21 @@ class _Fleet:
         for place in places(taken_each):
             model = place._replace(cluster=_ANY)
             if model not in alike:
-                alike[model] = page(model, now)
+                alike[model] = page(model, now, zeros=self._zeros)
             text = alike[model].replace(_ANY, place.cluster)
-            self._pages[f"/{place.name}"] = gzip.compress(text.encode(), 1)
+            self._pages[place.name] = gzip.compress(text.encode(), 1)
 
     def targets(self) -> list[Target]:
-        """Return every node as a target."""
-        address = f"127.0.0.1:{self._server.server_address[1]}"
+        """Return every node as a target, to be asked as an exporter is for such a page."""
+        asked = {} if self._zeros else {"__param_zeros": "omit"}
         return [
             Target(
-                address,
-                {"cluster": place.cluster, "instance": f"{place.name}:19836"},
+                self.address,
+                {"cluster": place.cluster, "instance": f"{place.name}:19836", **asked},
                 f"/{place.name}",
             )
             for place in places()
         ]
 
-
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 1024
-
-    def handle_error(self, *_: object) -> None:
-        """Let a scrape that was given up be so."""
-
-
-def _handler(pages: Mapping[str, bytes]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            body = pages[self.path]
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-            self.send_header("Content-Encoding", "gzip")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Stay silent."""
-
-    return Handler
+    def _answer(self, path: str, _: bytes) -> Answer:
+        return Answer(200, self._pages[path.strip("/")], {**TEXT, "Content-Encoding": "gzip"})

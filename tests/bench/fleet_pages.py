@@ -87,13 +87,18 @@ def places(taken_each: int = 0) -> Iterator[Place]:
             yield Place(f"c{number:03}", node, size, taken)
 
 
-def page(place: Place, now: float) -> str:
-    """Write a node's page; ``now`` is since the epoch."""
+def page(place: Place, now: float, *, zeros: bool = True) -> str:
+    """Write a node's page; ``now`` is since the epoch.
+
+    Without ``zeros`` it is the page that an exporter gives for ``zeros=omit``.
+    """
     return "".join(
-        series(metric.name, _value(metric, labels, place, now), **labels)
+        series(metric.name, value, **labels)
         for metric in CATALOGUE
         if metric.name.startswith("opengauss_")
         for labels in _label_sets(metric, place)
+        for value in (_value(metric, labels, place, now),)
+        if zeros or value or not metric.zero_is_none
     )
 
 
@@ -169,7 +174,7 @@ def _signatures(names: set[str]) -> Iterator[dict[str, str]]:
     for signature in shipped():
         if "source" in names:
             yield from ({"signature": signature.id, "source": each} for each in signature.sources)
-        elif "(?P<port>" in signature.pattern:
+        elif signature.reports_port:
             ports = (*PORTS.values(), "other")
             yield from ({"signature": signature.id, "port": port} for port in ports)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from exporter.metrics import CATALOGUE
+from exporter.metrics import CATALOGUE, ZERO_IS_NONE
 from exporter.parsers.exposition import parse_page
 from exporter.wiring_diagnosis import PAGE_SHAPES
 from tests.bench.fleet_pages import CLUSTERS, NODES, STARTED, page, places
@@ -24,3 +24,13 @@ def test_a_page_has_every_metric_and_no_other() -> None:
     assert names == {m.name for m in CATALOGUE if m.name.startswith("opengauss_")}
     assert len(text.splitlines()) >= 600
     assert parse_page(text, PAGE_SHAPES)
+
+
+def test_a_page_without_zeros_lacks_nothing_else() -> None:
+    """What it leaves out of the whole page are zeros of metrics whose zero is none."""
+    place = next(places(taken_each=1))
+    whole, without = (set(page(place, STARTED, zeros=z).splitlines()) for z in (True, False))
+    left_out = whole - without
+    assert without < whole
+    assert all(line.endswith(" 0.0") for line in left_out)
+    assert {line.split("{")[0] for line in left_out} == ZERO_IS_NONE

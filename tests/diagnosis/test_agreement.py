@@ -40,6 +40,14 @@ def test_rules_and_diagnosis_agree_on_clusters_made_by_chance(tmp_path: Path) ->
     assert told == "", told[:20_000]
 
 
+def test_zeros_that_are_left_out_change_no_alert(tmp_path: Path) -> None:
+    """Prometheus says of pages without them what the diagnosis says, and that of whole ones."""
+    sparse = [(world, world.without_zeros()) for world in telling_worlds()]
+    assert all(alerts_of(without) == alerts_of(world) for world, without in sparse)
+    told = disagreement((without for _, without in sparse), tmp_path)
+    assert told == "", told[:20_000]
+
+
 def test_the_clusters_made_by_chance_show_every_alert() -> None:
     """Each alert about a cluster is found by a diagnosis, and so compared at least once."""
     found = set().union(*map(alerts_of, telling_worlds()))

@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from exporter.diagnosis import diagnose
-from exporter.model.diagnosis import Finding, Page
+from exporter.metrics import ZERO_IS_NONE
+from exporter.model.diagnosis import Finding, Page, Sample
 from tests.support.promtool import INSTALL
 from tests.support.rules import CAUSE_FILES, RULE_FILES, rules
 
@@ -41,6 +42,18 @@ class World:
     name: str
     cluster: str
     pages: Sequence[Page]
+
+    def without_zeros(self) -> World:
+        """Return the same world scraped with ``zeros=omit``."""
+        pages = [replace(page, samples=_true_of(page)) for page in self.pages]
+        return replace(self, pages=pages)
+
+
+def _true_of(page: Page) -> Mapping[str, tuple[Sample, ...]]:
+    return {
+        name: tuple(each for each in samples if each.value or name not in ZERO_IS_NONE)
+        for name, samples in page.samples.items()
+    }
 
 
 def disagreement(worlds: Iterable[World], directory: Path) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import final
 
 from exporter.metrics import CATALOGUE
+from tests.support.loopback import Answer, Loopback
 from tests.support.monitoring import Target
 
+TEXT = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
 _LABELS = {metric.name: set(metric.labels) for metric in CATALOGUE}
 
 
@@ -25,22 +25,12 @@ def _escaped(value: str) -> str:
 
 
 @final
-class Pages:
+class Pages(Loopback):
     """One server with a page for each node; a node without a page answers 503, as if down."""
 
     def __init__(self) -> None:
         self._pages: dict[str, str] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._pages))
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def __enter__(self) -> Pages:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(self._answer)
 
     def show(self, node: str, page: str) -> None:
         """Replace a node's page; the empty page takes the node's exporter away."""
@@ -48,22 +38,8 @@ class Pages:
 
     def target(self, node: str, labels: Mapping[str, str]) -> Target:
         """Return the node as a target to scrape."""
-        address = f"127.0.0.1:{self._server.server_address[1]}"
-        return Target(address, {"instance": f"{node}:19836", **labels}, path=f"/{node}")
+        return Target(self.address, {"instance": f"{node}:19836", **labels}, path=f"/{node}")
 
-
-def _handler(pages: Mapping[str, str]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            page = pages.get(self.path.strip("/"), "")
-            body = page.encode()
-            self.send_response(200 if page else 503)
-            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Stay silent."""
-
-    return Handler
+    def _answer(self, path: str, _: bytes) -> Answer:
+        page = self._pages.get(path.strip("/"), "")
+        return Answer(200 if page else 503, page.encode(), TEXT)

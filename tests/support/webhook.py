@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, final
+
+from tests.support.loopback import Answer, Loopback
 
 
 @dataclass(frozen=True)
@@ -39,27 +40,17 @@ class Notification:
 
 
 @final
-class WebhookReceiver:
+class WebhookReceiver(Loopback):
     """Keeps every notification; the path of its URL says which receiver it stands for."""
 
     def __init__(self) -> None:
         self._arrived = threading.Condition()
         self._all: list[Notification] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._keep))
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def __enter__(self) -> WebhookReceiver:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(self._keep)
 
     def url(self, receiver: str) -> str:
         """Where one of Alertmanager's receivers shall post."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/{receiver}"
+        return f"http://{self.address}/{receiver}"
 
     def received(self) -> list[Notification]:
         """Return everything that has arrived, in order."""
@@ -79,22 +70,9 @@ class WebhookReceiver:
                     came = "\n".join(n.text for n in self._all) or "nothing"
                     raise TimeoutError(f"not notified within {within} s; what came: {came}")
 
-    def _keep(self, notification: Notification) -> None:
+    def _keep(self, path: str, posted: bytes) -> Answer:
+        notification = Notification(path.strip("/"), time.monotonic(), json.loads(posted))
         with self._arrived:
             self._all.append(notification)
             self._arrived.notify_all()
-
-
-def _handler(keep: Callable[[Notification], None]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers["Content-Length"]))
-            keep(Notification(self.path.strip("/"), time.monotonic(), json.loads(raw)))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Stay silent; the notifications are kept."""
-
-    return Handler
+        return Answer(200)

@@ -98,7 +98,7 @@ def test_http_1_0_is_answered_and_closed(site: ServedSite) -> None:
     ],
 )
 def test_the_path_is_what_is_asked_for(site: ServedSite, target: bytes, path: bytes) -> None:
-    """Queries are dropped, the absolute form is taken, and nothing is decoded."""
+    """Queries are no part of it, the absolute form is taken, and nothing is decoded."""
     assert site.exchange(LAST.replace(b"/x", target)).endswith(b"GET " + path + b"\n")
 
 

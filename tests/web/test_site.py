@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Optional
 
 import pytest
 
+from exporter.metrics.cluster import CLUSTER_PAUSED, CLUSTER_STATE
 from exporter.model.exporter import Refusal
 from exporter.registry import Clock, Registry
 from exporter.web.messages import Request, Response, plain
@@ -19,22 +20,35 @@ from tests.support.collectors import PATIENCE_SECONDS, Fixed, Hanging, catalogue
 from tests.support.exposition import parse_openmetrics
 from tests.support.promtool import check_metrics
 
+STATES_AND_FLAG = (
+    CLUSTER_STATE.family([(("Normal",), 1.0), (("Degraded",), 0.0)]),
+    CLUSTER_PAUSED.single(0.0),
+)
 READ_ONLY = ("/", "/metrics", "/-/healthy", "/-/ready")
 
 
 class Harness:
     """A site over collectors of the test; ``ask`` runs one request to its answer."""
 
-    def __init__(self, *collectors: Fixed, settings: Optional[SiteSettings] = None) -> None:
-        self.registry = Registry(collectors, catalogue("a", "b"))
+    def __init__(
+        self,
+        *collectors: Fixed,
+        settings: Optional[SiteSettings] = None,
+        names: Sequence[str] = ("a", "b"),
+    ) -> None:
+        self.registry = Registry(collectors, catalogue(*names))
         self.refusals = Refusals(time.monotonic)
         self.site = Site(lambda: self.registry, settings or SiteSettings(), self.refusals)
 
     def ask(
-        self, path: str, method: str = "GET", headers: Optional[Mapping[str, str]] = None
+        self,
+        path: str,
+        method: str = "GET",
+        headers: Optional[Mapping[str, str]] = None,
+        query: str = "",
     ) -> Response:
         """Run one request."""
-        return asyncio.run(self._ask(Request(method, path, headers or {}, "peer")))
+        return asyncio.run(self._ask(Request(method, path, headers or {}, "peer", query)))
 
     async def _ask(self, request: Request) -> Response:
         return await asyncio.wait_for(self.site(request), PATIENCE_SECONDS)
@@ -69,6 +83,21 @@ def test_metrics_are_compressed_for_who_takes_it(harness: Harness) -> None:
     assert b"a 7.0" in gzip.decompress(packed.body)
     for answer in (plain_text, packed):
         assert ("Vary", "Accept, Accept-Encoding") in answer.headers
+
+
+def test_zeros_that_say_nothing_are_left_out_for_who_asks() -> None:
+    """Of states and of times that never were what is true stays; every other zero stays, too."""
+    states, flag = CLUSTER_STATE.name, CLUSTER_PAUSED.name
+    one = Fixed("one", *STATES_AND_FLAG)
+    harness = Harness(one, names=(states, flag))
+    omitted = harness.ask("/metrics", query="zeros=omit")
+    check_metrics(omitted.body)
+    assert f'{states}{{state="Normal"}} 1.0\n' in omitted.body.decode()
+    assert f'{states}{{state="Degraded"}}' not in omitted.body.decode()
+    assert f"\n{flag} 0.0\n" in omitted.body.decode()
+    for query in ("", "zeros=all", "zeros=omitted", "name[]=a"):
+        whole = harness.ask("/metrics", query=query).body.decode()
+        assert f'{states}{{state="Degraded"}} 0.0\n' in whole
 
 
 def test_the_scrape_timeout_is_honoured() -> None:
