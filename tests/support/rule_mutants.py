@@ -6,17 +6,13 @@ taken out, one matcher dropped, or one ``for`` or ``keep_firing_for`` removed.
 
 from __future__ import annotations
 
-import itertools
 import re
 import subprocess
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
-from tests.support.rules import ROOT, RULE_FILES, rules
+from tests.support.rules import MATCHER, ROOT, RULE_FILES, Rule, file_with, rules
 
 TURNED = {"==": "!=", "!=": "==", ">": "<=", "<": ">=", ">=": "<", "<=": ">"}
 
@@ -24,37 +20,26 @@ _COMPARISON = re.compile(r"==|!=|>=|<=|>|<")
 _SET_OPERATOR = re.compile(r"\b(?:unless|and|or)\b(?:\s+on\s*\([^()]*\))?\s*")
 _SELECTOR = re.compile(r"[a-zA-Z_][a-zA-Z0-9_:]*(\{[^{}]*\})?(\s+by\s*\([^()]*\)\s*)?")
 _BRACES = re.compile(r"\{[^{}]*\}")
-_MATCHER = re.compile(r"[a-z_]+\s*(?:=~|!~|!=|=)\s*\"[^\"]*\"")
 
 
 class Mutant(NamedTuple):
-    """One changed rule: its file, its place there, what was changed, and the new rule."""
+    """One changed rule: as it was, what was changed, and how it is then."""
 
-    path: Path
-    place: int
+    rule: Rule
     change: str
     body: dict[str, Any]
 
-    def text(self) -> str:
-        """Return the whole changed file."""
-        document = yaml.safe_load(self.path.read_text(encoding="utf-8"))
-        places = (
-            (group["rules"], place)
-            for group in document["groups"]
-            for place in range(len(group["rules"]))
-        )
-        rules_of_group, place = next(itertools.islice(places, self.place, None))
-        rules_of_group[place] = self.body
-        return yaml.safe_dump(document)
+    @property
+    def path(self) -> Path:
+        """The rule's file."""
+        return self.rule.file
 
 
 def mutants() -> Iterator[Mutant]:
     """Make every mutant of every rule file."""
-    places: Counter[Path] = Counter()
     for rule in rules():
         for change, body in _mutants_of(rule.body):
-            yield Mutant(rule.file, places[rule.file], f"{rule.name}: {change}", body)
-        places[rule.file] += 1
+            yield Mutant(rule, f"{rule.name}: {change}", body)
 
 
 def survives(mutant: Mutant, directory: Path) -> bool:
@@ -63,8 +48,9 @@ def survives(mutant: Mutant, directory: Path) -> bool:
     alerts.mkdir()
     tests.mkdir(parents=True)
     for path in RULE_FILES:
-        text = mutant.text() if path == mutant.path else path.read_text(encoding="utf-8")
-        (alerts / path.name).write_text(text, encoding="utf-8")
+        (alerts / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    changed = file_with(mutant.rule, mutant.body)
+    (alerts / mutant.path.name).write_text(changed, encoding="utf-8")
     return all(_passes(path, tests) for path in _tests_for(mutant.path))
 
 
@@ -103,7 +89,7 @@ def _mutated_expressions(expr: str) -> Iterator[tuple[str, str]]:
         end = _end_of_operand(blank, found.end())
         dropped = " ".join(expr[found.start() : end].split())
         yield f"without {dropped}", expr[: found.start()] + expr[end:]
-    for found in _MATCHER.finditer(expr):
+    for found in MATCHER.finditer(expr):
         kept = f"{expr[: found.start()]}{expr[found.end() :]}"
         yield f"without {found[0]}", re.sub(r",\s*,", ",", re.sub(r"\{\s*,", "{", kept))
 

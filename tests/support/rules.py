@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -19,7 +19,8 @@ RULE_FILES = tuple(
 CAUSE_FILES = ("ports.rules.yml", "history.rules.yml", "risks.rules.yml")
 
 _SELECTOR = re.compile(r"([a-zA-Z_][a-zA-Z0-9_:]*)\{([^{}]*)\}")
-_MATCHER = re.compile(r"([a-z_]+)\s*(=~|!~|!=|=)\s*(\"[^\"]*\"|%q|\x60[^\x60]*\x60)")
+MATCHER = re.compile(r"([a-z_]+)\s*(=~|!~|!=|=)\s*(\"[^\"]*\"|%q|\x60[^\x60]*\x60)")
+"""A label, how it is matched, and with what; ``%q`` in templates."""
 _NAME = re.compile(r"\b(?:[a-z]+:)?opengauss_[a-z0-9_]+(?::[a-z_]+)?")
 _GROUPING = re.compile(r"\b(?:by|on|ignoring|without|group_left|group_right)\s*\(([^()]*)\)")
 _TOPK = re.compile(r"\btopk by \([^()]*\)")
@@ -32,7 +33,9 @@ class Rule(NamedTuple):
     group: str
     name: str
     expr: str
-    body: dict[str, object]
+    body: dict[str, Any]
+    place: tuple[int, int]
+    """The number of its group in the file, and its own in the group."""
 
     @property
     def is_alert(self) -> bool:
@@ -67,10 +70,22 @@ def rules() -> tuple[Rule, ...]:
 
 
 def _rules_of(path: Path) -> Iterator[Rule]:
-    for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
-        for body in group["rules"]:
+    for number, group in enumerate(_document(path)["groups"]):
+        for place, body in enumerate(group["rules"]):
             name = body.get("alert") or body["record"]
-            yield Rule(path, group["name"], name, body["expr"], body)
+            yield Rule(path, group["name"], name, body["expr"], body, (number, place))
+
+
+def file_with(rule: Rule, body: Mapping[str, Any]) -> str:
+    """Return the text of the rule's file with another body in the rule's place."""
+    document = _document(rule.file)
+    group, place = rule.place
+    document["groups"][group]["rules"][place] = body
+    return yaml.safe_dump(document)
+
+
+def _document(path: Path) -> Any:  # noqa: ANN401 -- YAML's own shape
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def names_in(text: str) -> set[str]:
@@ -81,7 +96,7 @@ def names_in(text: str) -> set[str]:
 def matchers_in(text: str) -> Iterator[Matcher]:
     """Find every matcher with the metric that it selects from; templates' ``%q`` has no values."""
     for metric, inside in _SELECTOR.findall(text):
-        for label, operator, quoted in _MATCHER.findall(inside):
+        for label, operator, quoted in MATCHER.findall(inside):
             value = quoted.strip('"`')
             values = tuple(value.split("|")) if "~" in operator else (value,)
             yield Matcher(metric, label, () if quoted == "%q" else values)
