@@ -56,8 +56,8 @@ def _zeros(groups: Mapping[str, list[Metric]]) -> str:
     if not names:
         return ""
     return (
-        "\n`/metrics?zeros=omit` leaves out what is 0 where that says no more than absence would, for"
-        f"\n[large fleets](scaling.md): of {_code(names)}.\n"
+        "\n`/metrics?zeros=omit` leaves out what is 0 where that says no more than absence would,"
+        f" for\n[large fleets](scaling.md): of {_code(names)}.\n"
     )
 
 

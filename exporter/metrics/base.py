@@ -31,7 +31,7 @@ class Metric:
 
     ``help`` names the source of the fact. A counter's ``name`` ends in ``_total``. With
     ``zero_is_none`` a series that is 0 says what its absence would: one of several states that is
-    not the present one, or the time of something that never was.
+    not the present one, a finding that is not made, or the time of something that never was.
     """
 
     name: str

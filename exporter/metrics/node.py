@@ -40,6 +40,7 @@ MARKER_PRESENT = Metric(
         "marker": ("cluster_manual_start", "cluster_manual_pause", "instance_manual_start"),
     },
     group="Node",
+    zero_is_none=True,
 )
 MARKER_MTIME = Metric(
     "opengauss_marker_mtime_seconds",

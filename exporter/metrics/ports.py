@@ -23,6 +23,7 @@ PORT_FOREIGN_OWNER = Metric(
     " (sockets from NETLINK_SOCK_DIAG or /proc/net/tcp, owners from /proc/PID/fd).",
     _PORT,
     group="Ports",
+    zero_is_none=True,
 )
 PORT_CONFLICT = Metric(
     "opengauss_port_conflict",
@@ -77,18 +78,21 @@ PORT_EPHEMERAL_RISK = Metric(
     " net.ipv4.ip_local_port_range and not in net.ipv4.ip_local_reserved_ports.",
     _PORT,
     group="Ports",
+    zero_is_none=True,
 )
 PORT_DUPLICATE = Metric(
     "opengauss_port_duplicate",
     "1 if another endpoint of this node has the same port.",
     _PORT,
     group="Ports",
+    zero_is_none=True,
 )
 PORT_ADDRESS_MISSING = Metric(
     "opengauss_port_address_missing",
     "1 if an address that the component must bind is on no interface of this node.",
     _PORT,
     group="Ports",
+    zero_is_none=True,
 )
 PORT_ATTRIBUTION = Metric(
     "opengauss_port_attribution",

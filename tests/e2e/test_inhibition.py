@@ -20,9 +20,7 @@ from tests.support.webhook import WebhookReceiver
 pytestmark = pytest.mark.e2e
 
 SEVERITY = {
-    rule.name: str(rule.body["labels"]["severity"])
-    for rule in reversed(rules())
-    if rule.is_alert
+    rule.name: str(rule.body["labels"]["severity"]) for rule in reversed(rules()) if rule.is_alert
 }
 CLUSTER_WIDE = {
     "ClusterUnavailable",
