@@ -19,7 +19,7 @@ FROM python:${PYTHON}-slim
 # tini reaps what an ended cm_ctl leaves behind, with the host's pids (-s) as well as as process 1
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends tini \
- && rm -rf /var/lib/apt/lists/* /var/log/*.log /var/log/apt
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt
 COPY --from=build /opt/exporter /opt/exporter
 # openGauss' user has another number on each host: give it with --user
 USER 65534:65534

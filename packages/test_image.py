@@ -7,7 +7,9 @@ proves the Dockerfile's steps, not the official base image.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,8 @@ import pytest
 from packages.build import ROOT
 from packages.debian import base
 from tests.lab.cluster import Lab
-from tests.support.programs import find_program
+from tests.support.documents import shell_block
+from tests.support.programs import find_program, http_get
 
 BASE = "localhost/python:3.11-slim"
 IMAGE = "localhost/opengauss-cm-exporter:test"
@@ -89,9 +92,42 @@ def test_process_one_reaps_orphans(image: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_it_tells_what_it_is_made_of(image: str) -> None:
+    """The bill in it names every dependency that the lock file pins."""
+    done = _podman(*RUN, "--entrypoint=/bin/cat", image, "/opt/exporter/sbom.cdx.json")
+    told = {each["purl"] for each in json.loads(done.stdout)["components"]}
+    lock = (ROOT / "requirements/py3.11.txt").read_text(encoding="utf-8")
+    pinned = re.findall(r"(?m)^([\w-]+)==(\S+) ", lock)
+    assert told == {f"pkg:pypi/{name}@{version}" for name, version in pinned}
+
+
+def test_size_and_start_are_told(image: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it adds to its base is small; the figures are printed for the documents."""
+    whole, below = (
+        int(_podman("image", "inspect", "--format={{.Size}}", each).stdout) / 1e6
+        for each in (image, BASE)
+    )
+    began = time.monotonic()
+    done = _podman(*RUN, "--read-only", "--tmpfs=/tmp", image, "once")
+    took = time.monotonic() - began
+    assert "opengauss_exporter_build_info{" in done.stdout, done.stderr
+    with capsys.disabled():
+        print(f"\nimage: {whole:.0f} MB, {whole - below:.1f} MB of it ours; a page: {took:.1f} s")
+    assert whole - below < 20
+
+
+def _pasted(words: dict[str, str]) -> str:
+    """Take the page's own line, with other words for what differs here."""
+    line = shell_block("docs/operations.md", "In a container")
+    for there, here in words.items():
+        assert there in line
+        line = line.replace(there, here)
+    return line
+
+
 def test_beside_the_host_it_sees_the_cluster(image: str, tmp_path: Path) -> None:
-    """With the host's processes, sockets and files it finds the cluster and who holds its ports."""
-    config = tmp_path / "exporter.yml"
+    """Run by the page's line it finds the cluster and who holds its ports, and keeps state."""
+    config, name = tmp_path / "exporter.yml", f"exporter-{tmp_path.name}"
     tmp_path.chmod(0o755)
     with Lab(nodes=2) as lab:
         node = lab.node(1)
@@ -101,14 +137,46 @@ def test_beside_the_host_it_sees_the_cluster(image: str, tmp_path: Path) -> None
             f"  gausshome: {node.gausshome}\n  gausslog: {node.gausslog}\n"
             "cm_query: {enabled: false}\n"
         )
-        user = f"--user={lab.account.pw_uid}:{lab.account.pw_gid}"
-        host = ("--pid=host", "--network=host", "--volume=/:/host:ro", "--tmpfs=/tmp")
-        limits = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=8192:8192")
-        file = f"--volume={config}:/exporter.yml:ro"
-        words = ("once", "--path.rootfs=/host", "--config.file=/exporter.yml")
-        run = ("run", "--rm", "--read-only", *limits, *host, user, file)
-        done = _podman(*run, image, *words)
-    page = done.stdout
-    assert f'node_name="{node.name}"' in page, done.stderr
+        limits = "--ulimit=nofile=1024:1024 --ulimit=nproc=8192:8192"
+        line = _pasted(
+            {
+                "podman run": f"podman --runtime=runc run {limits}",
+                "--name=opengauss-cm-exporter": f"--name={name}",
+                " omm)": f" {lab.account.pw_name})",
+                "exporter-state:": f"{name}:",
+                "/etc/opengauss-cm-exporter/exporter.yml:": f"{config}:",
+                "localhost/opengauss-cm-exporter": image,
+            }
+        )
+        try:
+            line = f"{line.rstrip()} --web.listen-address=127.0.0.1:0"
+            subprocess.run(["sh", "-c", line], check=True, capture_output=True, timeout=300)
+            page = _page_of(name)
+            state = _podman("exec", name, "ls", "/state").stdout
+        finally:
+            _podman("rm", "--force", "--time=5", name)
+            _podman("volume", "rm", "--force", name)
+    assert f'node_name="{node.name}"' in page
     held = f'opengauss_port_listening{{endpoint="cm_server",instance_id="1",port="{node.cm_port}"}}'
     assert f"{held} 1" in page, [each for each in page.splitlines() if "_port_" in each]
+    assert "positions.json" in state
+
+
+def _page_of(container: str) -> str:
+    """Wait until the container's exporter is ready, and fetch its page."""
+    with subprocess.Popen(
+        [find_program("podman", package="podman runc"), "logs", "--follow", container],
+        stderr=subprocess.STDOUT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as logs:
+        assert logs.stdout
+        lines = []
+        for line in logs.stdout:
+            lines.append(line)
+            if line.rstrip().endswith("msg=ready"):
+                break
+        logs.terminate()
+    told = re.search(r"msg=listening .*port=(\d+)", "".join(lines))
+    assert told, lines
+    return http_get(f"http://127.0.0.1:{told[1]}/metrics")[1].decode()
