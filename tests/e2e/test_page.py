@@ -46,7 +46,7 @@ def test_the_action_names_both_processes(arrived: Arrived) -> None:
     for language in LANGUAGES:
         commands = alert["annotations"][language]
         for holder in (arrived.holders["first"], arrived.holders["second"]):
-            assert f"ps -o pid,lstart,user,args -p {holder.pid} " in commands
+            assert f"ps -o pid,lstart,user,args -p {holder.pid}\n" in commands
             assert re.search(rf"[ ：]kill {holder.pid}\b", commands)
         assert "kill -9 " not in commands
 
