@@ -150,7 +150,7 @@ def signature_rates() -> house.Panel:
         "Records a second that have one of the signatures, of the chosen nodes together; the ones"
         " that report a port as taken are marked on every panel, too.",
         12,
-        8,
+        10,
     )
     rate = SCOPE.on_node(f"rate({SCOPE.select(logs.SIGNATURE_MATCHES)}[$__rate_interval])")
     rows = or_none(f"sum by (signature) ({rate}) > 0", "signature")
@@ -165,7 +165,7 @@ def alerts() -> house.Panel:
         "Every alert of this cluster while it fires, whatever Alertmanager does with it; those that"
         " are critical page.",
         12,
-        8,
+        10,
     )
     by_severity = [
         group_by(
