@@ -42,13 +42,19 @@ def _client_and_ha(installation: Installation, datanode: Datanode) -> Iterator[E
     for word, (checked, bound, words_of) in ports.items():
         words = words_of(datanode, bound)
         yield replace(
-            of_word(word, installed.instance_id, bound),
+            _of_datanode(word, datanode, bound),
             addresses=listened(words or (), installation.hosts),
             binds=words != (),
             precheck=checks and checked == bound,
-            data_dir=datanode.data_dir,
             origin=_CONF if port else _STATIC,
         )
+
+
+def _of_datanode(word: str, datanode: Datanode, port: int) -> Endpoint:
+    """Make an endpoint of a datanode, which is told from others by its directory."""
+    installed = datanode.installed
+    base = of_word(word, installed.instance_id, port)
+    return replace(base, data_dir=datanode.data_dir, named_dir=installed.data_dir)
 
 
 def _client_words(
@@ -89,9 +95,8 @@ def _heartbeat(
     port = channels[0].local_heartbeat_port
     hosts = [channel.local_host for channel in channels if channel.local_heartbeat_port == port]
     yield replace(
-        of_word("datanode_heartbeat", datanode.installed.instance_id, port),
+        _of_datanode("datanode_heartbeat", datanode, port),
         addresses=listened(hosts, installation.hosts),
-        data_dir=datanode.data_dir,
         origin=_CONF,
     )
 
@@ -103,9 +108,8 @@ def _dms(
     own = own_entry(settings.dms_instances, settings.dms_number) if settings.dms else None
     if own is not None:
         yield replace(
-            of_word("dms", datanode.installed.instance_id, own.port),
+            _of_datanode("dms", datanode, own.port),
             addresses=entry_addresses(own, installation),
-            data_dir=datanode.data_dir,
             origin=_CONF,
         )
 

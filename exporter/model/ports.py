@@ -89,7 +89,8 @@ class Endpoint:
     counts, and a start is taken to want the wildcard), the empty tuple for the wildcard.
     ``process`` is a file name, or a full path when it has a ``/``. ``precheck`` says that
     cm_agent looks for an IPv4 listener on this port before it starts the component
-    (CM cma_instance_management.cpp). ``data_dir`` tells gaussdb's instances apart.
+    (CM cma_instance_management.cpp). ``data_dir``, which has no symbolic links, tells gaussdb's
+    instances apart; ``named_dir`` is the same directory by the name that CM starts gaussdb with.
     """
 
     endpoint: str
@@ -101,6 +102,7 @@ class Endpoint:
     binds: bool = True
     precheck: bool = False
     data_dir: Optional[str] = None
+    named_dir: Optional[str] = None
     origin: str = "config"
 
     @property
@@ -145,12 +147,11 @@ class Process:
     """What could be read of one process; an empty string or None is "could not be read".
 
     ``exe`` keeps the kernel's `` (deleted)`` suffix. ``start_time`` is in seconds since the
-    epoch. ``data_dir`` is gaussdb's ``-D``, empty for a helper of it that serves no instance;
-    ``gausshome`` is from its environment.
-    ``fds_readable`` is False when its open files could not be listed. ``data_dir`` is resolved
-    (no symbolic links), as is ``Endpoint.data_dir``. ``parent_pid`` (0: not read) tells a child
-    that a server forked a moment ago, and that still shows its parent's executable, from a newer
-    start of that server.
+    epoch. ``data_dir`` is gaussdb's ``-D``, empty for a helper of it that serves no instance; its
+    links are not followed, for that could wait for a file system that is gone. ``gausshome`` is
+    from its environment. ``fds_readable`` is False when its open files could not be listed.
+    ``parent_pid`` (0: not read) tells a child that a server forked a moment ago, and that still
+    shows its parent's executable, from a newer start of that server.
     """
 
     id: ProcessId

@@ -127,7 +127,8 @@ def _same_instance(endpoint: Endpoint, process: Process, identity: ClusterIdenti
     if process.data_dir == "":  # gaussdb's helper, in the same installation
         return False
     if endpoint.data_dir is not None and process.data_dir is not None:
-        return normpath(process.data_dir) == normpath(endpoint.data_dir)
+        names = (endpoint.data_dir, endpoint.named_dir or endpoint.data_dir)
+        return normpath(process.data_dir) in map(normpath, names)
     return not _installed_elsewhere(process, identity)
 
 

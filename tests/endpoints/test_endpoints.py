@@ -48,27 +48,22 @@ def test_a_node_as_om_installs_it() -> None:
     """C, C+1, C+2, P, P+1 and P+5 with the processes, addresses and checks that really are."""
     facts = installation(settings=[OM], cm_agent=CmAgentSettings(), cm_server=CmServerSettings(0))
     own, both = _addresses("10.77.0.1"), _addresses("127.0.0.1", "10.77.0.1")
-    data_dir = "/opt/huawei/install/data/dn"
     static, conf = "cluster_static_config", "postgresql.conf"
     server: dict[str, Any] = {"process": "cm_server", "component": "cm_server", "precheck": True}
-    database: dict[str, Any] = {"process": "gaussdb", "component": "datanode", "origin": conf}
+    database: dict[str, Any] = {
+        "process": "gaussdb",
+        "component": "datanode",
+        "data_dir": "/opt/huawei/install/data/dn",
+        "named_dir": "/opt/huawei/install/data/dn",
+        "origin": conf,
+    }
     assert discovered_endpoints(facts) == (
         Endpoint("cm_server", "1", 15300, addresses=own, origin=static, **server),
         Endpoint("cm_server_ha", "1", 15301, addresses=own, origin=static, **server),
         Endpoint("cm_agent", "10001", 15302, "cm_agent", "cm_agent", own, origin=static),
-        Endpoint(
-            "datanode", "6001", 15400, addresses=both, precheck=True, data_dir=data_dir, **database
-        ),
-        Endpoint(
-            "datanode_ha",
-            "6001",
-            15401,
-            addresses=both,
-            precheck=True,
-            data_dir=data_dir,
-            **database,
-        ),
-        Endpoint("datanode_heartbeat", "6001", 15405, addresses=own, data_dir=data_dir, **database),
+        Endpoint("datanode", "6001", 15400, addresses=both, precheck=True, **database),
+        Endpoint("datanode_ha", "6001", 15401, addresses=both, precheck=True, **database),
+        Endpoint("datanode_heartbeat", "6001", 15405, addresses=own, **database),
     )
 
 
@@ -176,6 +171,15 @@ def test_a_node_without_cm_has_only_its_database() -> None:
         "datanode": False,
         "datanode_ha": False,
     }
+
+
+def test_a_datanode_s_endpoints_know_its_directory_by_both_names() -> None:
+    """The static config's name of it may be a symbolic link."""
+    facts = installation(settings=[DatanodeSettings(port=15400)])
+    linked = replace(facts.datanodes[0], data_dir="/data1/dn")
+    for found in _by_word(replace(facts, datanodes=(linked,))).values():
+        if found.component == "datanode":
+            assert (found.data_dir, found.named_dir) == ("/data1/dn", linked.installed.data_dir)
 
 
 @pytest.mark.parametrize("count", [1, 3])

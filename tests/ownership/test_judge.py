@@ -143,6 +143,16 @@ def test_gaussdb_is_told_apart_by_its_data_directory() -> None:
     assert verdict((socket(HERE, uid=OMM), (other,)), of=dn).conflict is Reason.SIBLING
 
 
+@pytest.mark.parametrize("given", ["/data/dn1", "/data/../data/dn1/", "/opt/huawei/install/dn"])
+def test_a_data_directory_is_known_by_the_name_that_cm_uses_for_it(given: str) -> None:
+    """CM starts gaussdb with the directory's name in the static config, which may be a link."""
+    dn = endpoint("datanode", HERE, process="gaussdb", data_dir="/data/dn1")
+    dn = replace(dn, named_dir="/opt/huawei/install/dn")
+    own = process(1, f"{APP}_d712af3/bin/gaussdb", data_dir=given)
+    seen = verdict((socket(HERE, uid=OMM), (own,)), of=dn, running=(own,))
+    assert (seen.listening, seen.conflict) == (True, None)
+
+
 @pytest.mark.parametrize("data_dir", ["/data/dn1", None])
 def test_gaussdb_s_helper_is_not_the_datanode(data_dir: Optional[str]) -> None:
     """The helper for fenced functions outlives the database, and may be younger than it."""
