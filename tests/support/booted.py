@@ -32,6 +32,7 @@ from typing import final
 
 from packages.layout import COMMAND, LAUNCHER, LIBRARY
 from tests.lab.cluster import await_
+from tests.support.confined import checked, make_devices
 from tests.support.programs import find_program
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -40,7 +41,6 @@ TARGET = "booted.target"
 SITE = "/opt/site-packages"
 INTERPRETER = Path(sys.executable).resolve()
 _USED = {"name=systemd", "memory", "pids", "cpu", "cpuacct", "devices", "blkio"}
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _NEWNS, _NEWPID, _OTHERS = 0x20000, 0x20000000, 0x02000000 | 0x04000000 | 0x08000000 | 0x40000000
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -125,11 +125,6 @@ class Booted:
         return Path(f"/proc/{self.pid}/root{name}")
 
 
-def _checked(result: int, what: str) -> None:
-    if result != 0:
-        raise OSError(ctypes.get_errno(), what)
-
-
 def _mount(*words: str) -> None:
     subprocess.run(["mount", *words], check=True)
 
@@ -204,12 +199,7 @@ def _kernel_files(root: Path) -> None:
 
 def _devices(where: Path) -> None:
     """Make the few devices, and the file systems below /dev that PrivateDevices= takes along."""
-    sources = {name: os.stat(f"/dev/{name}") for name in _DEVICES}  # noqa: PTH116 -- st_rdev
-    _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", str(where))
-    previous = os.umask(0)
-    for name, status in sources.items():
-        os.mknod(where / name, status.st_mode, status.st_rdev)
-    os.umask(previous)
+    make_devices(str(where))
     for name in ("pts", "shm", "mqueue", "hugepages"):
         (where / name).mkdir()
     _mount("-t", "devpts", "-o", "newinstance,ptmxmode=666", "devpts", str(where / "pts"))
@@ -219,10 +209,10 @@ def _devices(where: Path) -> None:
 
 def _become_systemd(root: Path, groups: list[Path]) -> None:
     """In the new pid namespace, as its first process: take the other namespaces, and execute."""
-    _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL), "prctl")
+    checked(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL), "prctl")
     for group in groups:
         (group / "cgroup.procs").write_text("0", encoding="ascii")
-    _checked(_libc.unshare(_OTHERS), "unshare")
+    checked(_libc.unshare(_OTHERS), "unshare")
     _kernel_files(root)
     os.chroot(root)
     os.chdir("/")
@@ -234,7 +224,7 @@ def _become_systemd(root: Path, groups: list[Path]) -> None:
 
 def _first_process(then: Callable[[], None]) -> int:
     """Start the first process of a new pid namespace; returns its pid as seen here."""
-    _checked(_libc.unshare(_NEWPID), "unshare")
+    checked(_libc.unshare(_NEWPID), "unshare")
     child = os.fork()
     if not child:
         try:
@@ -263,7 +253,7 @@ def _own_groups(base: Path) -> list[Path]:
 def main(base: Path) -> None:
     """Boot it, tell its pid, and end it when stdin ends; all mounts go with this process."""
     files: dict[str, str] = json.loads(sys.stdin.readline())
-    _checked(_libc.unshare(_NEWNS), "unshare")
+    checked(_libc.unshare(_NEWNS), "unshare")
     _mount("--make-rprivate", "/")
     _mount("-t", "tmpfs", "tmpfs", str(base))
     groups, root = _own_groups(base), _build_root(base)

@@ -143,11 +143,11 @@ def filter_calls(unit: dict[str, list[str]]) -> None:
 
 def protect_files(writable: Sequence[str]) -> None:
     """Make all read-only but these directories and a private /tmp, and hide devices."""
-    _checked(_libc.unshare(_CLONE_NEWNS), "unshare")
+    checked(_libc.unshare(_CLONE_NEWNS), "unshare")
     _mount(None, "/", _MS_REC | _MS_PRIVATE)
     for path in writable:
         _mount(path, path, _MS_BIND)
-    _devices()
+    make_devices("/dev")
     _read_only("/", value=True)
     for path in writable:
         _read_only(path, value=False)
@@ -161,12 +161,13 @@ def protect_files(writable: Sequence[str]) -> None:
     os.close(project)
 
 
-def _devices() -> None:
+def make_devices(where: str) -> None:
+    """Mount a directory of those few devices in the place of a /dev."""
     sources = {name: os.stat(f"/dev/{name}") for name in DEVICES}  # noqa: PTH116 -- st_rdev
-    _mount("tmpfs", "/dev", 0, "tmpfs", "mode=755")
+    _mount("tmpfs", where, 0, "tmpfs", "mode=755")
     mask = os.umask(0)
     for name, status in sources.items():
-        os.mknod(f"/dev/{name}", status.st_mode, status.st_rdev)
+        os.mknod(f"{where}/{name}", status.st_mode, status.st_rdev)
     os.umask(mask)
 
 
@@ -176,17 +177,18 @@ def _mount(
     words = [word.encode() if word else None for word in (source, target, kind)]
     options = data.encode() if data else None
     flag = ctypes.c_ulong(flags)
-    _checked(_libc.mount(words[0], words[1], words[2], flag, options), f"mount {target}")
+    checked(_libc.mount(words[0], words[1], words[2], flag, options), f"mount {target}")
 
 
 def _read_only(path: str, *, value: bool) -> None:
     attributes = (ctypes.c_uint64 * 4)(_RDONLY if value else 0, 0 if value else _RDONLY, 0, 0)
     flags = ctypes.c_uint(_AT_RECURSIVE if value else 0)
     done = _libc.syscall(_MOUNT_SETATTR, -100, path.encode(), flags, attributes, 32)
-    _checked(done, f"mount_setattr {path}")
+    checked(done, f"mount_setattr {path}")
 
 
-def _checked(result: int, what: str) -> None:
+def checked(result: int, what: str) -> None:
+    """Raise OSError when a call of the C library failed."""
     if result != 0:
         raise OSError(ctypes.get_errno(), what)
 
