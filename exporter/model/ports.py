@@ -151,7 +151,8 @@ class Process:
     links are not followed, for that could wait for a file system that is gone. ``gausshome`` is
     from its environment. ``fds_readable`` is False when its open files could not be listed.
     ``parent_pid`` (0: not read) tells a child that a server forked a moment ago, and that still
-    shows its parent's executable, from a newer start of that server.
+    shows its parent's executable, from a newer start of that server. ``own_pid`` (0: not told) is
+    its pid to itself, which in a container is another.
     """
 
     id: ProcessId
@@ -166,6 +167,7 @@ class Process:
     container: str = ""
     fds_readable: bool = True
     parent_pid: int = 0
+    own_pid: int = 0
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def _names_another(file: PidFile, endpoint: Endpoint, process: Process) -> bool:
     """Tell whether the pid file is of a later process; an older file is a crash's remains."""
     return (
         (file.component, file.instance_id) == (endpoint.component, endpoint.instance_id)
-        and file.pid != process.id.pid
+        and file.pid not in (process.id.pid, process.own_pid)
         and file.written > process.start_time
     )
 

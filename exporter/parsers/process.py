@@ -67,6 +67,15 @@ def parse_effective_capabilities(status: bytes) -> int:
     raise ParseError("status: no line CapEff")
 
 
+def own_pid(status: bytes) -> int:
+    """Read from ``/proc/PID/status`` which pid a process has to itself; 0 where that is not told.
+
+    In a container it is another one than the host's. Kernels before 4.1 do not tell.
+    """
+    found = re.search(rb"^NSpid:[\t\d]*\t(\d{1,10})$", status, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
 def data_directory(cmdline: bytes) -> Optional[str]:
     """Find gaussdb's ``-D DIR`` or ``-DDIR`` in ``/proc/PID/cmdline``; the last one counts.
 

@@ -89,6 +89,7 @@ class ProcessReader:
             data_dir=self._data_dir(pid, environ),
             gausshome=parse.variable(environ, b"GAUSSHOME"),
             fds_readable=self._files_readable(pid),
+            own_pid=parse.own_pid(self._procfs.read(f"{pid}/status") or b""),
         )
 
     def _data_dir(self, pid: str, environ: bytes) -> Optional[str]:

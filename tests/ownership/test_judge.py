@@ -205,6 +205,16 @@ def test_a_later_pid_file_of_another_process_makes_a_leftover(
     assert judge([one], facts(taken), programs, identity, {})[0].listening is listening
 
 
+def test_a_pid_file_written_in_a_container_names_the_process_as_it_calls_itself() -> None:
+    """Seen from the host the pid is another, and the process is the own one all the same."""
+    server = replace(process(4711), own_pid=36)
+    file = PidFile("cm_server", "1", 36, server.start_time + 60)
+    identity = replace(CLUSTER, pid_files=(file,))
+    taken = facts((socket(HERE, uid=OMM), (server,)))
+    programs = Programs((server,), identity.uid)
+    assert judge([endpoint("cm_server", HERE)], taken, programs, identity, {})[0].listening
+
+
 def test_accepted_connections_under_a_living_listener_are_no_holders() -> None:
     """A server's clients do not fill the table of holders."""
     accepted = socket(HERE, inode=7, state=TcpState.ESTABLISHED, uid=OMM)

@@ -15,6 +15,7 @@ from exporter.parsers.process import (
     data_directory,
     is_fenced_master,
     maps_all_users,
+    own_pid,
     parse_effective_capabilities,
     parse_stat,
     text,
@@ -115,6 +116,20 @@ def test_a_strange_status_is_an_error(status: bytes) -> None:
 def test_the_data_directory_is_the_last_d(words: list[bytes], expected: Optional[str]) -> None:
     """Both spellings of -D are known, as getopt reads them."""
     assert data_directory(b"\0".join(words) + b"\0") == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (b"Name:\tcm_server\nNSpid:\t4711\nNSpgid:\t4711\n", 4711),
+        (b"Name:\tcm_server\nNSpid:\t4711\t120\t36\nNSpgid:\t1\n", 36),
+        (b"Name:\tcm_server\nPid:\t4711\n", 0),
+        (b"", 0),
+    ],
+)
+def test_the_innermost_pid_is_a_process_own(status: bytes, expected: int) -> None:
+    """The pids of a process are listed from ours to its own namespace's."""
+    assert own_pid(status) == expected
 
 
 @pytest.mark.parametrize(

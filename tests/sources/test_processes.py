@@ -95,6 +95,12 @@ def test_a_data_directory_is_resolved_where_the_process_stands(tmp_path: Path) -
         assert _describe(holder.pid).data_dir is None
 
 
+def test_a_process_s_own_pid_is_read() -> None:
+    """Here, where it is in our namespace of pids, that is the one by which we know it."""
+    with Holder() as holder:
+        assert _describe(holder.pid).own_pid == holder.pid
+
+
 def test_gaussdb_s_helper_has_no_data_directory() -> None:
     """It runs with the database's environment, but serves no instance."""
     with Holder(arguments=["--fenced", "-D", "/log"], env={"PGDATA": "/data/dn"}) as holder:
