@@ -97,6 +97,20 @@ def test_the_readme_knows_what_there_is(name: str) -> None:
     assert set(re.findall(r"`(OpenGauss\w+)`", page)) <= alerts
 
 
+def test_both_readmes_show_the_same() -> None:
+    """Headings, commands, tables and pictures are those of the other language, in its order."""
+    english, chinese = (
+        (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md")
+    )
+    commands, heading = r"(?ms)^```sh$.*?^```$", r"(?m)^(##) "
+    row, picture = r"(?m)^\| `([^`]+?)(?: --lang=zh)?` \|", r"!\[.*\]\((.*)\)"
+    for ordered in (commands, heading, row, picture):
+        assert re.findall(ordered, chinese) == re.findall(ordered, english)
+    alert, page = r"`(OpenGauss\w+)`", r"\]\((?!README)(?:docs/)?(\w+\.md)\)"
+    for anywhere in (alert, page):
+        assert set(re.findall(anywhere, chinese)) == set(re.findall(anywhere, english))
+
+
 def _keys(kind: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401  # any annotation
     """Walk the schema: path of each key and its default."""
     hints = typing.get_type_hints(kind)
