@@ -19,6 +19,7 @@ from exporter.ownership.bind import Stage, stage
 from exporter.ownership.relation import (
     Programs,
     instances,
+    is_named,
     is_of_cluster,
     relation_of,
     relation_of_unknown,
@@ -91,10 +92,14 @@ class _Reader:
         return tuple(self._known(socket, owner, inherited=inherited) for owner in owners)
 
     def _hidden_owner(self, socket: Socket) -> tuple[Process, ...]:
-        """Return the component's process when its files are hidden and nobody else's can be."""
+        """Return the component's process when its files are hidden and nobody else's can be.
+
+        Of several the one that a pid file names: the others may be another installation's.
+        """
         if socket.inode == 0 or socket.uid != self.identity.uid:
             return ()
-        return tuple(p for p in self.running[:1] if not p.fds_readable)
+        named = tuple(p for p in self.running if is_named(p, self.endpoint, self.identity))
+        return tuple(p for p in (named or self.running)[:1] if not p.fds_readable)
 
     def _known(self, socket: Socket, owner: Process, *, inherited: bool) -> Holder:
         newest = self.running[0] if self.running else None

@@ -144,7 +144,7 @@ def _installed_elsewhere(process: Process, identity: ClusterIdentity) -> bool:
 def _own_or_leftover(
     endpoint: Endpoint, process: Process, identity: ClusterIdentity, newest: Optional[Process]
 ) -> Relation:
-    if newest is not None and newest.id != process.id:
+    if newest is not None and newest.id != process.id and not _is_hidden(newest):
         child = process.parent_pid == newest.id.pid
         return Relation.SIBLING if child else Relation.LEFTOVER
     if any(_names_another(file, endpoint, process) for file in identity.pid_files):
@@ -152,13 +152,28 @@ def _own_or_leftover(
     return Relation.OWN
 
 
+def _is_hidden(process: Process) -> bool:
+    """Tell whether nothing but name and user speaks for the instance: it may be another's."""
+    return not process.exe and process.gausshome is None and process.data_dir is None
+
+
+def is_named(process: Process, endpoint: Endpoint, identity: ClusterIdentity) -> bool:
+    """Tell whether a pid file of the endpoint's instance names the process."""
+    return any(_is_about(f, endpoint) and _names(f, process) for f in identity.pid_files)
+
+
 def _names_another(file: PidFile, endpoint: Endpoint, process: Process) -> bool:
     """Tell whether the pid file is of a later process; an older file is a crash's remains."""
-    return (
-        (file.component, file.instance_id) == (endpoint.component, endpoint.instance_id)
-        and file.pid not in (process.id.pid, process.own_pid)
-        and file.written > process.start_time
-    )
+    later = file.written > process.start_time
+    return later and _is_about(file, endpoint) and not _names(file, process)
+
+
+def _is_about(file: PidFile, endpoint: Endpoint) -> bool:
+    return (file.component, file.instance_id) == (endpoint.component, endpoint.instance_id)
+
+
+def _names(file: PidFile, process: Process) -> bool:
+    return file.pid in (process.id.pid, process.own_pid)
 
 
 def _path(exe: str) -> str:

@@ -256,6 +256,20 @@ def test_without_privilege_the_uid_alone_tells_foreign() -> None:
     assert (ours.conflict, ours.foreign_owner) == (Reason.UNIDENTIFIED, False)
 
 
+def test_what_is_hidden_makes_no_leftover() -> None:
+    """Of two hidden servers of one user the younger may be another installation's."""
+    ours, theirs = (
+        replace(process(pid, "", fds_readable=False), name="cm_server") for pid in (10, 20)
+    )
+    beside_readable = verdict((socket(HERE, uid=OMM), (process(10),)), running=(ours, theirs))
+    assert (beside_readable.listening, beside_readable.conflict) == (True, None)
+    file = PidFile("cm_server", "1", ours.id.pid, ours.start_time + 60)
+    identity = replace(CLUSTER, pid_files=(file,))
+    taken, programs = facts((socket(HERE, uid=OMM), ())), Programs((ours, theirs), OMM)
+    seen = judge([endpoint("cm_server", HERE)], taken, programs, identity, {})[0]
+    assert (seen.listening, [h.pid for h in seen.holders]) == (True, [ours.id.pid])
+
+
 def test_a_server_whose_files_are_hidden_is_taken_for_the_holder_of_its_port() -> None:
     """File capabilities hide a process' sockets even from its own user; its name still tells."""
     hidden = process(5, fds_readable=False)
