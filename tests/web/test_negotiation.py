@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.web.exposition import Format
-from exporter.web.negotiation import accepts_gzip, choose_format, scrape_budget
+from exporter.web.negotiation import accepts_gzip, choose_format, omits_zeros, scrape_budget
 
 PROMETHEUS_3 = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
@@ -100,3 +100,22 @@ def test_no_header_is_an_error(header: str) -> None:
     assert choose_format(header) in Format
     assert accepts_gzip(header) in {True, False}
     assert 0.0 < scrape_budget(header) <= 119.5
+
+
+@pytest.mark.parametrize(
+    ("query", "omits"),
+    [
+        ("", False),
+        ("zeros=omit", True),
+        ("a=b&zeros=omit", True),
+        ("zeros=omit&a=b", True),
+        ("zeros", False),
+        ("zeros=", False),
+        ("zeros=omitted", False),
+        ("nozeros=omit", False),
+        ("a=b;zeros=omit", False),
+    ],
+)
+def test_zeros_are_left_out_only_for_who_asks(query: str, omits: bool) -> None:
+    """One word of the query asks for it, and nothing that merely looks like it."""
+    assert omits_zeros(query) is omits

@@ -102,6 +102,18 @@ def test_the_path_is_what_is_asked_for(site: ServedSite, target: bytes, path: by
     assert site.exchange(LAST.replace(b"/x", target)).endswith(b"GET " + path + b"\n")
 
 
+def test_a_query_reaches_the_page_as_it_came() -> None:
+    """What stands behind the question mark is the page's to read, of both forms of a target."""
+
+    async def query(request: Request) -> Response:
+        return plain(200, request.query)
+
+    with ServedSite(query) as site:
+        for target in (b"/x?zeros=omit&a=%20?", b"http://host:1/x?zeros=omit&a=%20?"):
+            answer = site.exchange(LAST.replace(b"/x", target))
+            assert answer.endswith(b"\r\n\r\nzeros=omit&a=%20?\n")
+
+
 def test_a_body_is_read_and_thrown_away(site: ServedSite) -> None:
     """A body does not confuse the requests behind it."""
     post = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
