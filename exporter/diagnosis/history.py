@@ -48,12 +48,11 @@ def findings(cluster: Cluster, now: float) -> Iterator[Finding]:
 
 
 def _reports(node: Node) -> Iterator[_Report]:
-    """List endpoints whose port was reported, and on which nothing is wrong now."""
+    """List endpoints whose port was reported, on which nobody listens and nothing is wrong now."""
     page = node.page
     conflicts = {each.key for each in node.conflicts}
     no_address = {key_of(s.labels) for s in page.true("opengauss_port_address_missing")}
-    for sample in page.all("opengauss_port_listening"):
-        key = key_of(sample.labels)
+    for key in (key_of(s.labels) for s in page.all("opengauss_port_listening") if not s.value):
         paused = node.paused and key.endpoint in OF_THE_DATABASE
         time = _last_report(node, key.port)
         if time is not None and key not in conflicts | no_address and not paused:
@@ -90,11 +89,9 @@ def _left_stopped(node: Node, report: _Report, stop: _Stop) -> bool:
 
 
 def _accounted_for(node: Node, key: Key) -> bool:
-    """Tell whether the component is back, or somebody or CM has stopped it."""
+    """Tell whether the component runs again, or somebody or CM has stopped it."""
     page = node.page
-    back = any(page.true("opengauss_port_listening", **key._asdict())) or any(
-        page.true("opengauss_process_running", instance_id=key.instance_id)
-    )
+    back = any(page.true("opengauss_process_running", instance_id=key.instance_id))
     stopped = (
         sample.labels["origin"] != "none"
         for instance_id in (key.instance_id, WHOLE_NODE)
