@@ -41,7 +41,9 @@ from exporter.parsers.postgresql_conf import parse_postgresql_conf
 from exporter.parsers.proc_net import parse_fib_trie, parse_if_inet6, parse_sockets
 from exporter.parsers.process import (
     data_directory,
+    is_fenced_master,
     maps_all_users,
+    own_pid,
     parse_effective_capabilities,
     parse_stat,
 )
@@ -237,7 +239,13 @@ FROM_THE_HOST = (
     Target("environment", of_proc("self/environ"), parse_environment),
     Target("/proc/PID/stat", of_proc("self/stat"), parse_stat),
     Target("/proc/PID/status", of_proc("self/status"), parse_effective_capabilities),
+    Target("/proc/PID/status, NSpid", of_proc("self/status"), own_pid),
     Target("/proc/PID/cmdline", sample("gaussdb\0-D\0/opt/data\0-M\0primary\0"), data_directory),
+    Target(
+        "/proc/PID/cmdline, helper",
+        given(b"gaussdb fenced UDF master process\0", b"gaussdb\0--fenced\0-D\0/opt/data\0"),
+        is_fenced_master,
+    ),
     Target("/proc/PID/uid_map", of_proc("self/uid_map"), maps_all_users),
     Target("/proc/PID/cgroup", of_proc("self/cgroup"), placement_of_process),
     Target("/proc/PID/mountinfo", of_proc("self/mountinfo"), cgroup2_mounts),
