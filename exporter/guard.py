@@ -1,9 +1,10 @@
 """The guard around one collector.
 
 A collector is foreign ground: it may raise, hang, or yield nonsense. The guard runs it in a
-thread of its own, at most one run at a time. Whoever asks while a run is in flight joins that run
-and sees the same result. A run that hangs keeps its place: nothing is stacked behind it, nobody
-waits for it again, and its collector reads as failed until the run ends by itself.
+thread of its own, when it is its turn among them, and at most one run at a time. Whoever asks while
+a run is in flight joins that run and sees the same result. A run that hangs keeps its place:
+nothing is stacked behind it, nobody waits for it again, and its collector reads as failed until the
+run ends by itself.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import structlog
 from prometheus_client.core import Metric
 
 from exporter.errors import CatalogueError, ExporterError
+from exporter.turns import Turns
 from exporter.worker import Worker
 
 DEFAULT_PATIENCE_SECONDS = 9.5
@@ -33,7 +35,7 @@ class Collector(Protocol):
         """The value of the label ``collector``."""
 
     def collect(self) -> Iterable[Metric]:
-        """Return fresh families; never called by two threads at once."""
+        """Return families that nobody changes; never called by two threads at once."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Guard:
         collector: Collector,
         declared: frozenset[str],
         clock: Clock,
+        turns: Turns,
         patience: float = DEFAULT_PATIENCE_SECONDS,
     ) -> None:
         self.name = collector.name
@@ -87,6 +90,7 @@ class Guard:
         self._collector = collector
         self._declared = declared
         self._clock = clock
+        self._turns = turns
         self._patience = patience
         self._worker = Worker(f"collector-{collector.name}")
         self._lock = threading.Lock()  # held for assignments only, never while a collector runs
@@ -133,9 +137,10 @@ class Guard:
         return self._clock.monotonic() - run.started
 
     def _execute(self, run: Run) -> None:
-        started = self._clock.monotonic()
-        outcome = self._collect()
-        self.last_finish = self._clock.monotonic()
+        with self._turns.take():
+            started = self._clock.monotonic()
+            outcome = self._collect()
+            self.last_finish = self._clock.monotonic()
         self.duration = self.last_finish - started
         if outcome.error is None:
             self.last_success = self._clock.wall()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional
 
 from prometheus_client.core import Metric
 
@@ -16,6 +16,7 @@ from exporter.metrics.exporter import (
     COLLECTOR_LAST_SUCCESS,
     COLLECTOR_SUCCESS,
 )
+from exporter.turns import Turns
 
 __all__ = ["Clock", "Collector", "Latest", "Registry", "Scrape"]
 
@@ -36,6 +37,10 @@ class Scrape:
     def remaining(self) -> float:
         """Seconds for which ``pending`` may still be waited for."""
         return max(0.0, self._deadline - self._clock.monotonic())
+
+    def when_done(self, call: Callable[[], None]) -> None:
+        """Have ``call`` made when all of ``pending`` are done, by the thread of the last one."""
+        _after(self.pending, call)
 
     def families(self) -> tuple[Metric, ...]:
         """Return what is there now; a collector whose run is not done counts as failed."""
@@ -70,6 +75,13 @@ class Scrape:
         )
 
 
+def _after(runs: Sequence[Future[Outcome]], call: Callable[[], None]) -> None:
+    if runs:
+        runs[0].add_done_callback(lambda _: _after(runs[1:], call))
+    else:
+        call()
+
+
 class Latest(NamedTuple):
     """What the last finished runs gave; ``taken_at`` is when the oldest of it was, since the epoch.
 
@@ -99,7 +111,8 @@ class Registry:
             raise ValueError(f"two collectors of one name: {names}")
         declared = frozenset(entry.name for entry in catalogue)
         self._clock = clock
-        self._guards = [Guard(each, declared, clock, patience) for each in collectors]
+        turns = Turns()
+        self._guards = [Guard(each, declared, clock, turns, patience) for each in collectors]
 
     def begin(self, budget: float) -> Scrape:
         """Ask every collector, giving them ``budget`` seconds; returns at once."""

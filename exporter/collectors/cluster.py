@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from typing import Callable, NamedTuple, Optional, TypeVar
 
+from exporter.collectors.kept import Kept
 from exporter.members import Member
 from exporter.metrics import cluster as catalogue
 from exporter.metrics.base import Family, Sample
@@ -48,15 +50,21 @@ class ClusterCollector:
     ) -> None:
         self._snapshot = snapshot
         self._members = members
+        self._query = Kept(_query_families)
+        self._states = Kept(_state_families)
 
     def collect(self) -> Iterable[Family]:
-        """Build the families of the snapshot as it is now."""
-        return families(self._snapshot(), self._members())
+        """Build the families of the snapshot as it is now.
+
+        Those of the states change only with the states, whatever the query's time and duration.
+        """
+        snapshot = self._snapshot()
+        states = replace(snapshot, outcome=None, duration=0.0, finished_at=0.0, unknown_tokens=())
+        return (*self._query(snapshot), *self._states(states, self._members()))
 
 
-def families(snapshot: ClusterSnapshot, members: Sequence[Member]) -> Iterator[Family]:
+def _state_families(snapshot: ClusterSnapshot, members: Sequence[Member]) -> Iterator[Family]:
     """Turn a snapshot into families; a stale one keeps its rows, and every state is Unknown."""
-    yield from _query_families(snapshot)
     yield from _cluster_families(ClusterView() if snapshot.stale else snapshot.view)
     yield from _server_families(snapshot, members)
     yield from _datanode_families(snapshot, members)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Callable
 
+from exporter.collectors.kept import Kept
 from exporter.members import local_instances, members
 from exporter.metrics import exporter, node
 from exporter.metrics.base import Family
@@ -22,12 +23,17 @@ class InstallationCollector:
 
     def __init__(self, installation: Callable[[], Installation]) -> None:
         self._installation = installation
+        self._kept = Kept(families)
 
-    def collect(self) -> Iterator[Family]:
+    def collect(self) -> Iterable[Family]:
         """Build the families from what is known now."""
-        found = self._installation()
-        yield exporter.DISCOVERY_SUCCESS.single(not found.problems)
-        yield node.CLUSTER_MEMBER.family((member, 1) for member in members(found.static))
+        return self._kept(self._installation())
+
+
+def families(found: Installation) -> Iterator[Family]:
+    """Show every member, and whether anything could not be found or read."""
+    yield exporter.DISCOVERY_SUCCESS.single(not found.problems)
+    yield node.CLUSTER_MEMBER.family((member, 1) for member in members(found.static))
 
 
 class MarkersCollector:
@@ -42,11 +48,12 @@ class MarkersCollector:
     ) -> None:
         self._installation = installation
         self._read = read
+        self._kept = Kept(marker_families)
 
-    def collect(self) -> Iterator[Family]:
+    def collect(self) -> Iterable[Family]:
         """Look for the markers; raises SourceError when their directory cannot be listed."""
         found = self._installation()
-        return marker_families(self._read(found.gausshome), local_instances(found))
+        return self._kept(self._read(found.gausshome), local_instances(found))
 
 
 def marker_families(markers: Iterable[StopMarker], instances: Iterable[str]) -> Iterator[Family]:

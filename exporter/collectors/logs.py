@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Callable, Optional
 
+from exporter.collectors.kept import Kept
 from exporter.metrics import logs as catalogue
 from exporter.metrics.base import Family, Sample
 from exporter.model.logs import (
@@ -42,10 +44,20 @@ class LogsCollector:
         self._snapshot = snapshot
         self._signatures = tuple(signatures)
         self._endpoints = endpoints
+        self._records = Kept(_record_families)
+        self._reading = Kept(_reading_families)
 
     def collect(self) -> Iterable[Family]:
-        """Take the snapshot as it is now."""
-        return families(self._snapshot(), self._signatures, self._endpoints())
+        """Take the snapshot as it is now.
+
+        What is read changes all the time, what the records tell seldom.
+        """
+        snapshot = self._snapshot()
+        told = replace(snapshot, activity={}, service_errors={}, covered_since={})
+        return (
+            *self._records(told, self._signatures, self._endpoints()),
+            *self._reading(snapshot.activity, snapshot.service_errors),
+        )
 
 
 class StopOriginCollector:
@@ -65,17 +77,27 @@ class StopOriginCollector:
         self._snapshot = snapshot
         self._endpoints = endpoints
         self._markers = markers
+        self._kept = Kept(_origin_families)
 
     def collect(self) -> Iterable[Family]:
         """Look at the markers as they are now."""
-        origins = _stop_origins(self._snapshot(), self._endpoints(), self._markers())
-        return [catalogue.STOP_ORIGIN.family(origins)]
+        snapshot = self._snapshot()
+        told = LogSnapshot(
+            restart_limit_times=snapshot.restart_limit_times, covered_since=snapshot.covered_since
+        )
+        return self._kept(told, self._endpoints(), self._markers())
 
 
-def families(
+def _origin_families(
+    snapshot: LogSnapshot, endpoints: Sequence[Endpoint], markers: Sequence[StopMarker]
+) -> Iterator[Family]:
+    yield catalogue.STOP_ORIGIN.family(_stop_origins(snapshot, endpoints, markers))
+
+
+def _record_families(
     snapshot: LogSnapshot, signatures: Sequence[Signature], endpoints: Sequence[Endpoint]
 ) -> Iterator[Family]:
-    """Build all families of the logs."""
+    """Show what the records tell."""
     pairs = [(s.id, source) for s in signatures for source in s.sources]
     yield catalogue.SIGNATURE_MATCHES.family((p, snapshot.matches.get(p, 0)) for p in pairs)
     yield catalogue.SIGNATURE_LAST_MATCH.family((p, snapshot.last_match.get(p, 0)) for p in pairs)
@@ -85,8 +107,14 @@ def families(
         ((scope,), number) for scope, number in snapshot.start_status._asdict().items()
     )
     yield catalogue.START_FAILED_AFTER.single(snapshot.start_failed_after)
-    yield from _activity(snapshot.activity)
-    yield catalogue.LOG_ERRORS.family(_errors(snapshot))
+
+
+def _reading_families(
+    activity: Mapping[str, SourceActivity], own_errors: Mapping[LogErrorReason, int]
+) -> Iterator[Family]:
+    """Show how the reading gets on."""
+    yield from _activity(activity)
+    yield catalogue.LOG_ERRORS.family(_errors(activity, own_errors))
 
 
 def bind_failure_age(snapshot: LogSnapshot, port: int, now: float) -> Optional[float]:
@@ -156,11 +184,13 @@ def _activity(activity: Mapping[str, SourceActivity]) -> Iterator[Family]:
     yield catalogue.LOG_LAG.family((labels, done.lag) for labels, done in rows)
 
 
-def _errors(snapshot: LogSnapshot) -> Iterator[Sample]:
+def _errors(
+    activity: Mapping[str, SourceActivity], own_errors: Mapping[LogErrorReason, int]
+) -> Iterator[Sample]:
     own = (LogErrorReason.STATE_FILE, LogErrorReason.INTERNAL)
     for reason in own:
-        yield ("", reason.value), snapshot.service_errors.get(reason, 0)
-    for source, done in snapshot.activity.items():
+        yield ("", reason.value), own_errors.get(reason, 0)
+    for source, done in activity.items():
         for reason in LogErrorReason:
             if reason not in own:
                 yield (source, reason.value), done.errors.get(reason, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Callable
 
+from exporter.collectors.kept import Kept
 from exporter.metrics import node as catalogue
 from exporter.metrics.base import Family
 from exporter.model.ports import ClusterIdentity, Endpoint, Process
@@ -28,12 +29,13 @@ class ProcessesCollector:
         self._endpoints = endpoints
         self._identity = identity
         self._of_user = of_user
+        self._kept = Kept(families)
 
     def collect(self) -> Iterable[Family]:
         """List the processes once and build the families."""
         identity = self._identity()
         processes = self._of_user(identity.uid)
-        return families(self._endpoints(), processes, identity)
+        return self._kept(self._endpoints(), processes, identity)
 
     def runs(self, component: str) -> bool:
         """Tell whether a process of this component runs here now; raises SourceError."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Callable, Optional
 
+from exporter.collectors.kept import Kept
 from exporter.metrics import ports as catalogue
 from exporter.metrics.base import Family, Sample
 from exporter.model.ports import (
@@ -30,10 +31,11 @@ class PortsCollector:
 
     def __init__(self, inspect: Callable[[], Inspection]) -> None:
         self._inspect = inspect
+        self._kept = Kept(families)
 
     def collect(self) -> Iterable[Family]:
         """Look once and build the families; raises SourceError as the look does."""
-        return families(self._inspect())
+        return self._kept(self._inspect())
 
 
 def families(inspection: Inspection) -> Iterator[Family]:

@@ -113,4 +113,5 @@ LOG_LAG = Metric(
     ("source",),
     values=_SOURCE,
     group=_GROUP,
+    zero_is_none=True,
 )

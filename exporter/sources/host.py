@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import Optional
 
 from exporter.errors import NetlinkRefusedError, SourceError
@@ -18,12 +19,19 @@ _RTM_GETADDR = 22
 _ANY_ADDRESS = struct.pack("=BBBBI", 0, 0, 0, 0, 0)  # struct ifaddrmsg: every family
 
 
+@lru_cache(maxsize=4)
+def _ephemeral_ports(port_range: bytes, reserved: bytes) -> EphemeralPorts:
+    low, high = parse_port_range(port_range.decode("utf-8", "replace"))
+    return EphemeralPorts(low, high, parse_port_list(reserved.decode("utf-8", "replace")))
+
+
 class HostFacts:
     """Reads what the cluster's network namespace is set to, at every call anew."""
 
     def __init__(self, procfs: Procfs, namespace: ClusterNamespace) -> None:
         self._procfs = procfs
         self._namespace = namespace
+        self._addresses: tuple[list[bytes], frozenset[IPAddress]] = ([], frozenset())
 
     def ephemeral_ports(self) -> Optional[EphemeralPorts]:
         """Return the ports that the kernel hands out by itself; raises ParseError.
@@ -38,8 +46,7 @@ class HostFacts:
             return None
         if read[0] is None or read[1] is None:
             return None
-        low, high = parse_port_range(read[0].decode("utf-8", "replace"))
-        return EphemeralPorts(low, high, parse_port_list(read[1].decode("utf-8", "replace")))
+        return _ephemeral_ports(read[0], read[1])
 
     def _settings(self) -> tuple[Optional[bytes], Optional[bytes]]:
         return (
@@ -51,14 +58,20 @@ class HostFacts:
         return run_in(self._procfs, where, self._settings)
 
     def interface_addresses(self) -> frozenset[IPAddress]:
-        """Return the addresses of all interfaces; raises SourceError, ParseError."""
+        """Return the addresses of all interfaces; raises SourceError, ParseError.
+
+        The same answer of the kernel is not read twice: it stands for the same set.
+        """
         where = self._namespace.current()
         netlink = Netlink(NETLINK_ROUTE, opener_in(self._procfs, where))
         try:
-            found = [parse_address(body) for body in netlink.dump(_RTM_GETADDR, _ANY_ADDRESS)]
+            answer = netlink.dump(_RTM_GETADDR, _ANY_ADDRESS)
         except NetlinkRefusedError:
             return self._addresses_in_text(where)
-        return frozenset(address for address in found if address is not None)
+        if answer != self._addresses[0]:
+            found = [parse_address(body) for body in answer]
+            self._addresses = (answer, frozenset(each for each in found if each is not None))
+        return self._addresses[1]
 
     def _addresses_in_text(self, where: Optional[Namespace]) -> frozenset[IPAddress]:
         net = f"{'self' if where is None else where.pid}/net"

@@ -52,13 +52,11 @@ class ProcessReader:
         if known is None or (known.id, known.exe, known.uid) != (identity, exe, uid):
             known = self._read(identity, exe, uid)
         placed = placement_of_process(self._procfs.read(f"{pid}/cgroup") or b"")
-        return replace(
-            known,
-            name=stat.name,
-            parent_pid=stat.parent_pid,
-            unit=placed.unit,
-            container=placed.container,
-        )
+        changing = (stat.name, stat.parent_pid, placed.unit, placed.container)
+        if changing == (known.name, known.parent_pid, known.unit, known.container):
+            return known
+        name, parent_pid, unit, container = changing
+        return replace(known, name=name, parent_pid=parent_pid, unit=unit, container=container)
 
     def exe(self, pid: str) -> str:
         """Return the path of the executable; empty where it may not be read."""

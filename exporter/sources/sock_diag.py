@@ -1,8 +1,10 @@
 """TCP sockets by NETLINK_SOCK_DIAG (kernel UAPI ``linux/sock_diag.h``, ``linux/inet_diag.h``).
 
 The kernel itself drops every socket whose local port is not asked for: the request carries a
-small program for it (INET_DIAG_REQ_BYTECODE), which a kernel knows since 3.3. What one look
-shows is not one instant: the kernel walks its tables while sockets come and go.
+small program for it (INET_DIAG_REQ_BYTECODE). It is the first form of the request
+(``inet_diag_req``, type TCPDIAG_GETSOCK), because that one answers for both address families at
+once, in half the time: the newer form walks the same table once for each, see docs/adr/0013.
+What one look shows is not one instant: the kernel walks its tables while sockets come and go.
 """
 
 from __future__ import annotations
@@ -10,16 +12,16 @@ from __future__ import annotations
 import os
 import re
 import struct
+from collections.abc import Iterable
 from functools import lru_cache
 
 from exporter.model.ports import Socket, SocketSource, TcpState
 from exporter.parsers.inet_diag import parse_socket
 from exporter.sources.netlink import NETLINK_SOCK_DIAG, Netlink, Opener, open_here
 
-_SOCK_DIAG_BY_FAMILY = 20
-_IPPROTO_TCP = 6
-_FAMILIES = (2, 10)  # AF_INET, AF_INET6 of Linux
-_REQUEST = struct.Struct("=BBBxI48s")  # family, protocol, extensions, states, socket id
+_TCPDIAG_GETSOCK = 18
+_REQUEST = struct.Struct("=BxxB48sI4x")  # family, extensions, socket id, states
+_BOTH_FAMILIES = 0  # which this form ignores, and answers for both
 _ANY_SOCKET = bytes(48)
 _NO_EXTENSIONS = 0  # v6-only flag and cgroup id come without asking
 _ATTRIBUTE = struct.Struct("=HH")
@@ -50,6 +52,7 @@ class SockDiag:
 
     def __init__(self, opener: Opener = open_here, release: str = "") -> None:
         self._netlink = Netlink(NETLINK_SOCK_DIAG, opener)
+        self._listeners: tuple[list[bytes], list[Socket]] = ([], [])
         self._sees_bound = shows_bound_sockets(release or os.uname().release)
 
     @property
@@ -58,33 +61,38 @@ class SockDiag:
         return self._sees_bound
 
     def listening(self, ports: frozenset[int]) -> list[Socket]:
-        """Return the listeners on ``ports``; raises NetlinkRefusedError, SourceError."""
-        return self._sockets(LISTEN, ports)
+        """Return the listeners on ``ports``; raises NetlinkRefusedError, SourceError.
+
+        The same answer of the kernel is not read twice: it stands for the same list.
+        """
+        answer = self._answer(LISTEN, ports)
+        if answer != self._listeners[0]:
+            self._listeners = (answer, _sockets(answer))
+        return self._listeners[1]
 
     def all_states(self, ports: frozenset[int]) -> list[Socket]:
         """Return every socket whose local port is in ``ports``; raises as ``listening``."""
-        sockets = self._sockets(ALL_STATES, ports)
+        sockets = _sockets(self._answer(ALL_STATES, ports))
         if any(found.state is TcpState.BOUND_INACTIVE for found in sockets):
             self._sees_bound = True
         return sockets
 
-    def _sockets(self, states: int, ports: frozenset[int]) -> list[Socket]:
-        if not ports:
-            return []
-        return [
-            parse_socket(body)
-            for family in _FAMILIES
-            for body in self._netlink.dump(_SOCK_DIAG_BY_FAMILY, request(family, states, ports))
-        ]
+    def _answer(self, states: int, ports: frozenset[int]) -> list[bytes]:
+        return self._netlink.dump(_TCPDIAG_GETSOCK, request(states, ports)) if ports else []
+
+
+def _sockets(answer: Iterable[bytes]) -> list[Socket]:
+    """Read the sockets of both families, which come mixed; IPv4 first."""
+    return sorted((parse_socket(body) for body in answer), key=lambda found: found.family)
 
 
 @lru_cache(maxsize=64)
-def request(family: int, states: int, ports: frozenset[int]) -> bytes:
-    """Build an ``inet_diag_req_v2`` for sockets in ``states`` (a bit set) on local ``ports``.
+def request(states: int, ports: frozenset[int]) -> bytes:
+    """Build an ``inet_diag_req`` for sockets in ``states`` (a bit set) on local ``ports``.
 
     Raises ValueError beyond 4000 ports.
     """
-    head = _REQUEST.pack(family, _IPPROTO_TCP, _NO_EXTENSIONS, states, _ANY_SOCKET)
+    head = _REQUEST.pack(_BOTH_FAMILIES, _NO_EXTENSIONS, _ANY_SOCKET, states)
     program = port_filter(ports)
     return head + _ATTRIBUTE.pack(_ATTRIBUTE.size + len(program), _REQ_BYTECODE) + program
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Callable
 
 from prometheus_client.core import Metric, Sample
@@ -19,8 +20,10 @@ from prometheus_client.utils import floatToGoString
 from exporter.model.text import visible
 
 _number: Callable[[float], str] = floatToGoString
+_PLAIN = 1e6  # below, Go writes a number as Python does
 _NOT_PLAIN = re.compile(r"[^ !#-\[\]-~]")  # one quick look: most labels need no other
 _ESCAPED = re.compile('[\\\\\n"]')
+_REMEMBERED_SERIES = 8192  # well above what a page has; some 700 bytes each
 _ESCAPES = {"\\": r"\\", "\n": r"\n", '"': r"\""}
 
 
@@ -31,24 +34,44 @@ class Format(enum.Enum):
     OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
+class PageWriter:
+    """Writes pages, one form of them (the style, and the families without zeros) beside another.
+
+    The text of a family that stood on the last page of that form, the same object, is not written
+    again. For one thread.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[Format, frozenset[str]], dict[int, tuple[Metric, str]]] = {}
+
+    def write(
+        self,
+        families: Iterable[Metric],
+        style: Format,
+        without_zeros: frozenset[str] = frozenset(),
+    ) -> bytes:
+        """Write the page; any text comes out as valid UTF-8 of characters that print.
+
+        That leaves out what the formats could not hold anyway: NUL ends a label for Prometheus's
+        lexer, and a surrogate has no UTF-8. The samples that are 0 are left out of the families
+        named in ``without_zeros``; the families themselves stay as they are.
+        """
+        form = (style, without_zeros)
+        last, now = self._last.get(form, {}), {}
+        for family in families:
+            known = last.get(id(family))  # which is in use as long as we keep the family
+            if known is None:
+                shown = _positive(family) if family.name in without_zeros else family
+                known = (family, _family(shown, style))
+            now[id(family)] = known
+        self._last[form] = now
+        end = "# EOF\n" if style is Format.OPENMETRICS else ""
+        return ("".join([text for _, text in now.values()]) + end).encode()
+
+
 def render(families: Iterable[Metric], style: Format) -> bytes:
-    """Write the page; any text comes out as valid UTF-8 of characters that print.
-
-    That leaves out what the formats could not hold anyway: NUL ends a label for Prometheus's lexer,
-    and a surrogate has no UTF-8.
-    """
-    lines = [line for family in families for line in _family(family, style)]
-    if style is Format.OPENMETRICS:
-        lines.append("# EOF\n")
-    return "".join(lines).encode()
-
-
-def without_zeros(families: Iterable[Metric], names: Collection[str]) -> tuple[Metric, ...]:
-    """Return the families without the samples that are 0 in those of these names.
-
-    The families themselves stay as they are: a scrape that others wait for shares them.
-    """
-    return tuple(_positive(each) if each.name in names else each for each in families)
+    """Write one page, see ``PageWriter.write``."""
+    return PageWriter().write(families, style)
 
 
 def _positive(family: Metric) -> Metric:
@@ -57,7 +80,7 @@ def _positive(family: Metric) -> Metric:
     return kept
 
 
-def _family(family: Metric, style: Format) -> Iterator[str]:
+def _family(family: Metric, style: Format) -> str:
     name = family.name
     if style is Format.TEXT:
         suffix = "_total" if family.type == "counter" else ""
@@ -65,16 +88,23 @@ def _family(family: Metric, style: Format) -> Iterator[str]:
         text = visible(family.documentation).replace("\\", r"\\").replace("\n", r"\n")
     else:
         text = _escape(family.documentation)
-    yield f"# HELP {name} {text}\n# TYPE {name} {family.type}\n"
-    for sample in family.samples:
-        yield _sample(sample)
+    head = f"# HELP {name} {text}\n# TYPE {name} {family.type}\n"
+    return head + "".join([_sample(sample) for sample in family.samples])
 
 
 def _sample(sample: Sample) -> str:
-    if not sample.labels:
-        return f"{sample.name} {_number(sample.value)}\n"
-    labels = ",".join([f'{k}="{_escape(v)}"' for k, v in sorted(sample.labels.items())])
-    return f"{sample.name}{{{labels}}} {_number(sample.value)}\n"
+    value = sample.value
+    number = repr(float(value)) if -_PLAIN < value < _PLAIN else _number(value)
+    return f"{_series(sample.name, tuple(sample.labels.items()))} {number}\n"
+
+
+@lru_cache(maxsize=_REMEMBERED_SERIES)
+def _series(name: str, labels: tuple[tuple[str, str], ...]) -> str:
+    """Write a series' name and labels; most series are on every page, so this is remembered."""
+    if not labels:
+        return name
+    pairs = ",".join([f'{k}="{_escape(v)}"' for k, v in sorted(labels)])
+    return f"{name}{{{pairs}}}"
 
 
 def _escape(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Callable, Optional
 from exporter.metrics import ZERO_IS_NONE
 from exporter.model.exporter import Refusal
 from exporter.registry import Registry, Scrape
-from exporter.web.exposition import render, without_zeros
+from exporter.web.exposition import PageWriter
 from exporter.web.landing import landing_page
 from exporter.web.messages import HTML, Request, Response, plain
 from exporter.web.negotiation import (
@@ -25,6 +26,7 @@ from exporter.web.refusals import Refusals
 
 Page = Callable[[Request], Awaitable[Response]]
 _GZIP_LEVEL = 5  # a page of 3,000 series: 323 kB to 10 kB in 1 ms; higher levels win nothing
+_OMITTED = frozenset(ZERO_IS_NONE)
 _READ = ("GET", "HEAD")
 _WRITE = ("POST", "PUT")
 
@@ -62,6 +64,7 @@ class Site:
         self._registry = registry
         self._settings = settings
         self._refusals = refusals
+        self._writer = PageWriter()
         self._scrapes = 0
         self._routes = {
             "/": _Route(_READ, self._landing),
@@ -120,25 +123,38 @@ class Site:
             await settled(scrape)
         finally:
             self._scrapes -= 1
-        return metrics_page(scrape, request)
+        return self._page(scrape, request)
+
+    def _page(self, scrape: Scrape, request: Request) -> Response:
+        """Write what the collectors gave in the form that the client asked for."""
+        style = choose_format(request.headers.get("accept", ""))
+        omitted = _OMITTED if omits_zeros(request.query) else frozenset()
+        body = self._writer.write(scrape.families(), style, omitted)
+        headers = [("Vary", "Accept, Accept-Encoding")]
+        if accepts_gzip(request.headers.get("accept-encoding", "")):
+            body = gzip.compress(body, _GZIP_LEVEL, mtime=0)
+            headers.append(("Content-Encoding", "gzip"))
+        return Response(200, body, style.value, tuple(headers))
 
 
 async def settled(scrape: Scrape) -> None:
-    """Wait until all collectors are done or the scrape's time is over."""
-    waiting = [asyncio.wrap_future(future) for future in scrape.pending]
-    if waiting:
-        await asyncio.wait(waiting, timeout=scrape.remaining)
+    """Wait until all collectors are done or the scrape's time is over.
 
+    The loop is woken once, by the last of them.
+    """
+    if not scrape.pending:
+        return
+    loop = asyncio.get_running_loop()
+    over = loop.create_future()
 
-def metrics_page(scrape: Scrape, request: Request) -> Response:
-    """Write what the collectors gave in the form that the client asked for."""
-    style = choose_format(request.headers.get("accept", ""))
-    families = scrape.families()
-    if omits_zeros(request.query):
-        families = without_zeros(families, ZERO_IS_NONE)
-    body = render(families, style)
-    headers = [("Vary", "Accept, Accept-Encoding")]
-    if accepts_gzip(request.headers.get("accept-encoding", "")):
-        body = gzip.compress(body, _GZIP_LEVEL, mtime=0)
-        headers.append(("Content-Encoding", "gzip"))
-    return Response(200, body, style.value, tuple(headers))
+    def tell() -> None:
+        if not over.done():  # nobody waits any longer
+            over.set_result(None)
+
+    def wake() -> None:
+        if not loop.is_closed():  # a run that hung may end after everything else
+            loop.call_soon_threadsafe(tell)
+
+    scrape.when_done(wake)
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(over, scrape.remaining)

@@ -166,7 +166,8 @@ def running() -> list[house.Panel]:
 
 def reading() -> list[house.Panel]:
     """Draw how the logs are followed, and what goes wrong."""
-    lag = f"max by (node_name, source) ({_named(logs.LOG_LAG)}) > 0"
+    behind = SCOPE.on_node(f"{SCOPE.select(logs.LOG_LAG)} > 0")
+    lag = f"max by (node_name, source) ({behind})"
     lagging = f'label_join({lag}, "row", " ", "node_name", "source")'
     read = f"rate({SCOPE.select(logs.LOG_BYTES)}[$__rate_interval])"
     return [

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from exporter.model.text import visible
-from exporter.web.exposition import Format, render
+from exporter.web.exposition import Format, PageWriter, render
 from tests.support.exposition import openmetrics_of, parse_openmetrics, parse_text
 from tests.support.promtool import check_metrics
 
@@ -100,3 +100,28 @@ def test_promtool_takes_any_label(text: str) -> None:
     family = GaugeMetricFamily("m_info", "Help.", labels=("a",))
     family.add_metric((text,), 1.0)
     check_metrics(render([family], Format.TEXT))
+
+
+@given(st.lists(PAGES, min_size=2, max_size=4), st.sampled_from(Format))
+def test_a_family_that_stays_has_the_text_that_it_had(
+    pages: list[tuple[Metric, ...]], style: Format
+) -> None:
+    """A writer that has written other pages before writes what a new one would."""
+    writer = PageWriter()
+    staying, *changing = pages
+    for families in changing:
+        page_now = (*staying, *families)
+        assert writer.write(page_now, style) == render(page_now, style)
+        assert writer.write(page_now, style) == render(page_now, style)
+
+
+def test_a_page_without_zeros_is_a_form_of_its_own() -> None:
+    """One client's page without zeros changes nothing of another's with them."""
+    family = GaugeMetricFamily("m", "Help.", labels=("a",))
+    family.add_metric(("x",), 0.0)
+    family.add_metric(("y",), 1.0)
+    writer = PageWriter()
+    full = writer.write([family], Format.TEXT)
+    assert b'm{a="x"} 0.0' in full
+    assert b'a="x"' not in writer.write([family], Format.TEXT, frozenset({"m"}))
+    assert writer.write([family], Format.TEXT) == full

@@ -1,22 +1,22 @@
 """One look at the node's ports: asks the sources in the cheapest order, then the verdicts.
 
-Listeners are read at every look. Sockets of all states are read only for the ports whose own
-listener is missing, because on a host with many connections that read is the dear one: where it
-takes more than a moment it may take one fiftieth of the time, and waits five seconds at most.
+Listeners are read at every look; the same facts as at the last one are not judged again. Sockets
+of all states are read only for the ports whose own listener is missing, because on a host with many
+connections that read is the dear one: where it takes more than a moment it may take one fiftieth of
+the time, and waits five seconds at most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Callable, Optional, Protocol
+from typing import Callable, Optional
 
+from exporter.inspection.host import Clocks, ProcessReader, Sources
 from exporter.model.ports import (
-    Attribution,
     ClusterIdentity,
     Endpoint,
     EndpointKey,
-    EphemeralPorts,
     Inspection,
     IPAddress,
     PortEvidence,
@@ -25,99 +25,23 @@ from exporter.model.ports import (
     Relation,
     Socket,
     SocketFacts,
-    SocketSource,
     TcpState,
-    UnitContents,
 )
 from exporter.ownership import Programs, judge, may_be_stopped
 from exporter.ownership.risks import address_missing
 
+__all__ = [
+    "ALL_STATES_LONGEST_WAIT_SECONDS",
+    "Clocks",
+    "PortInspector",
+    "ProcessReader",
+    "Sources",
+    "no_bind_failure",
+]
+
 ALL_STATES_CHEAP_SECONDS = 0.03
 ALL_STATES_SHARE = 50
 ALL_STATES_LONGEST_WAIT_SECONDS = 5.0
-
-
-class SocketReader(Protocol):
-    """Reads the TCP sockets of the cluster's network namespace; raises SourceError."""
-
-    @property
-    def source(self) -> SocketSource:
-        """The kernel interface in use."""
-
-    @property
-    def sees_bound_sockets(self) -> bool:
-        """Whether this kernel shows sockets that are bound without listening."""
-
-    def listening(self, ports: frozenset[int]) -> Sequence[Socket]:
-        """Return the listeners on these ports."""
-
-    def all_states(self, ports: frozenset[int]) -> Sequence[Socket]:
-        """Return the sockets of every state whose local port is one of these."""
-
-
-class OwnerReader(Protocol):
-    """Finds the processes that hold a socket."""
-
-    @property
-    def attribution(self) -> Attribution:
-        """How much of a stranger's process can be seen."""
-
-    def owners(self, sockets: Sequence[Socket]) -> Mapping[int, tuple[Process, ...]]:
-        """Map each inode to all processes that hold it, as far as they can be read."""
-
-
-class ProcessReader(Protocol):
-    """Lists the processes of a user."""
-
-    def of_user(self, uid: int) -> Sequence[Process]:
-        """Return the processes of this uid; the same sequence only while nothing changed."""
-
-
-class NameReader(Protocol):
-    """Names what a socket alone tells: its uid and its cgroup."""
-
-    def user(self, uid: int) -> str:
-        """Return the user's name, the number where it has none."""
-
-    def cgroup(self, cgroup_id: int) -> tuple[str, str]:
-        """Return the cgroup's unit and container, empty where it is neither."""
-
-
-class HostReader(Protocol):
-    """Reads what the node is set to."""
-
-    def ephemeral_ports(self) -> Optional[EphemeralPorts]:
-        """Return the ports that the kernel hands out by itself; None where they are not told."""
-
-    def interface_addresses(self) -> frozenset[IPAddress]:
-        """Return the addresses of all interfaces in the cluster's network namespace."""
-
-
-class UnitReader(Protocol):
-    """Reads what runs in a systemd service."""
-
-    def contents(self, unit: str) -> Optional[UnitContents]:
-        """Return what runs in the service; None where that cannot be told."""
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Everything that a look at the ports reads."""
-
-    sockets: SocketReader
-    owners: OwnerReader
-    processes: ProcessReader
-    names: NameReader
-    host: HostReader
-    units: UnitReader
-
-
-@dataclass(frozen=True)
-class Clocks:
-    """``monotonic`` and the processor time of the calling thread, ``cpu``, both in seconds."""
-
-    monotonic: Callable[[], float]
-    cpu: Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -138,11 +62,35 @@ class _Running:
         self.programs = Programs(processes, uid)
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """The last verdicts without evidence of the past, and what they were given on."""
+
+    asked: tuple[object, ...] = ()
+    verdicts: tuple[PortVerdict, ...] = ()
+
+
 def _pause(cost: float) -> float:
     """Return for how long a read that cost so much processor time is good; both in seconds."""
     if cost < ALL_STATES_CHEAP_SECONDS:
         return 0.0
     return min(ALL_STATES_SHARE * cost, ALL_STATES_LONGEST_WAIT_SECONDS)
+
+
+def _lacks_listener(verdict: PortVerdict) -> bool:
+    """Tell whether sockets of any state may be in the way of the endpoint's component now.
+
+    Where nobody binds, only listeners are, for cm_agent's check looks at nothing else.
+    """
+    return verdict.endpoint.binds and not verdict.listening
+
+
+def _replaced(
+    verdicts: Iterable[PortVerdict], anew: Iterable[PortVerdict]
+) -> tuple[PortVerdict, ...]:
+    """Put those that were judged anew in the places of the same endpoints' earlier ones."""
+    by_key = {verdict.endpoint.key: verdict for verdict in anew}
+    return tuple(by_key.get(verdict.endpoint.key, verdict) for verdict in verdicts)
 
 
 def no_bind_failure(port: int) -> Optional[float]:  # noqa: ARG001 -- the shape of the argument
@@ -174,22 +122,48 @@ class PortInspector:
         self._all_states = _AllStates()
         self._own_listener_seen: dict[EndpointKey, float] = {}
         self._running = _Running((), -1)
+        self._judged = _Judged()
+        self._last: Optional[Inspection] = None
 
     def inspect(self) -> Inspection:
-        """Look once; raises SourceError when the sockets cannot be read at all."""
+        """Look once; raises SourceError when the sockets cannot be read at all.
+
+        A look that shows what the last one did returns that one.
+        """
+        seen = self._look()
+        if self._last is None or seen != self._last:
+            self._last = seen
+        return self._last
+
+    def _look(self) -> Inspection:
         endpoints, identity = self._endpoints(), self._identity()
         programs = self._programs(identity.uid)
         facts = self._listeners(frozenset(e.port for e in endpoints))
-        verdicts = judge(endpoints, facts, programs, identity, {})
-        missing = frozenset(v.endpoint.port for v in verdicts if not v.listening)
+        verdicts = self._judge(endpoints, facts, programs, identity)
+        missing = frozenset(v.endpoint.port for v in verdicts if _lacks_listener(v))
         self._remember(verdicts)
         addresses = self._sources.host.interface_addresses()
         if missing:
             facts = self._with_all_states(facts, missing)
-            evidence = self._evidence(endpoints, addresses)
-            verdicts = judge(endpoints, facts, programs, identity, evidence)
+            again = [e for e in endpoints if e.port in missing]
+            evidence = self._evidence(again, addresses)
+            judged = judge(again, facts, programs, identity, evidence)
+            verdicts = _replaced(verdicts, judged)
         ephemeral = self._sources.host.ephemeral_ports()
         return Inspection(verdicts, facts, ephemeral, addresses, self._stoppable(verdicts))
+
+    def _judge(
+        self,
+        endpoints: tuple[Endpoint, ...],
+        facts: SocketFacts,
+        programs: Programs,
+        identity: ClusterIdentity,
+    ) -> tuple[PortVerdict, ...]:
+        """Judge by what is there now; what was judged at the last look stays as it is."""
+        asked = (endpoints, facts, programs, identity)
+        if asked != self._judged.asked:
+            self._judged = _Judged(asked, judge(*asked, {}))
+        return self._judged.verdicts
 
     def _programs(self, uid: int) -> Programs:
         """Sort the user's processes by program, anew only when one of them changed."""
