@@ -52,6 +52,68 @@ def test_example_has_its_signatures_and_no_other(
     assert all(found.counted == 1 for found in scan.found)
 
 
+_GIVEN_UP = "but restart times (5) >= limit (5), can't do restart again, will do manually stop."
+_NOT_A_CM_SERVER = "expected authentication request from server, but received "
+# Beside the examples: wordings of one meaning, and their neighbours that have another.
+VARIANTS: tuple[tuple[str, str, dict[str, dict[str, str]]], ...] = (
+    (
+        "cm_agent",
+        f"LOG: res(dms_res) inst(6001) is abnormal, {_GIVEN_UP}",
+        {
+            "resource_restart_limit": {
+                "resource": "dms_res",
+                "instance_id": "6001",
+                "count": "5",
+                "limit": "5",
+            }
+        },
+    ),
+    (
+        "cm_agent",
+        "LOG: res(dms_res) inst(6001) is abnormal, but has been kick out, need stop it.",
+        {},
+    ),
+    ("cm_agent", "ERROR: data path disc writable test failed, /dn.", {"disk_fault": {}}),
+    ("cm_agent", "ERROR: link path disc writable test failed, /dn.", {"disk_fault": {}}),
+    ("cm_agent", "LOG: g_cmsDiskDamage is 0, and g_cmsNicDown is 1, cannot start cms.", {}),
+    (
+        "cm_ctl",
+        f"DEBUG1: 461 : connect to cmserver failed: {_NOT_A_CM_SERVER}\n\n.",
+        {"not_a_cm_server": {}},
+    ),
+    ("cm_ctl", 'DEBUG1: ip: "10.77.0.1", cmd: "cm_ctl stop". ', {"stop_requested": {}}),
+    ("cm_ctl", 'DEBUG1: ip: "10.77.0.1", cmd: "cm_ctl stop -n 2". ', {"stop_requested": {}}),
+    ("cm_ctl", 'DEBUG1: ip: "10.77.0.1", cmd: "cm_ctl -m i stop". ', {"stop_requested": {}}),
+    ("cm_ctl", 'DEBUG1: ip: "10.77.0.1", cmd: "cm_ctl check -T /data/stop-dn". ', {}),
+    (
+        "cm_ctl",
+        "LOG: start cluster successfully. There is a coordinator that has been deleted. ",
+        {"start_succeeded": {}},
+    ),
+    (
+        "cm_ctl",
+        "LOG: start resource instance successfully(nodeId:2, instId:20002).",
+        {"start_succeeded": {}},
+    ),
+    (
+        "cm_ctl",
+        "LOG: start relation datanodes successfully(node:2, path:/dn).",
+        {"start_succeeded": {}},
+    ),
+    ("cm_ctl", "LOG: start node successfully, nodeid: 2. ", {}),  # one of an availability zone
+)
+
+
+@pytest.mark.parametrize(("source", "text", "expected"), VARIANTS)
+def test_every_wording_of_a_meaning_has_its_signature(
+    source: str, text: str, expected: dict[str, dict[str, str]]
+) -> None:
+    """CM says some things in more than one way, and what only sounds alike has no signature."""
+    record = f"2026-11-22 12:13:21.728 tid=51 StartAndStop {text}\n"
+    scan = _matcher(source).scan(record.encode(), more=False)
+    assert {found.signature.id: dict(found.fields) for found in scan.found} == expected
+
+
 def test_names_that_others_build_on_are_there() -> None:
     """The signatures with fixed names exist."""
     assert set(BY_ID) >= FIXED_NAMES
