@@ -18,7 +18,7 @@ from exporter.model.logs import RecordPrefix, Stamp
 
 _SECOND = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 _TIME = rf"(?P<time>{_SECOND}(?:\.\d{{1,6}})?)"
-_ZONE = r"(?P<zone>[+-]\d{1,2}(?::?\d\d)?|UTC|GMT)"
+_ZONE = r"(?P<zone>[+-](?:\d{1,2}:\d\d|\d{4}|\d{1,3})|UTC|GMT)"
 _CM_LEVELS = "DEBUG5|DEBUG1|LOG|WARNING|ERROR|FATAL"
 _GAUSSDB_LEVELS = (
     r"DEBUG[1-5]?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC"
@@ -27,6 +27,8 @@ _GAUSSDB_LEVELS = (
 # Lines of gaussdb with these levels go on with the record above them.
 CONTINUING_LEVELS = frozenset({b"HINT", b"DETAIL", b"CONTEXT", b"STATEMENT", b"QUERY", b"LOCATION"})
 DEFAULT_LOG_LINE_PREFIX = "%m %c %d %p %a %x %n %e "
+_HOUR = timedelta(hours=1)
+_HOURS_AND_MINUTES = 4  # digits
 _EARLIEST_YEAR, _LATEST_YEAR = 1971, 9998  # a zone must not push a time out of datetime's range
 
 
@@ -134,10 +136,26 @@ def epoch(stamp: Stamp, zone: tzinfo, not_after: float) -> float:
     last written): right for records that are read as they come; of those read later, such an
     hour's may be taken one hour late.
     """
-    local = stamp.local.replace(tzinfo=stamp.zone or zone)
+    local = stamp.local.replace(tzinfo=_written_in(stamp, zone))
     first = local.timestamp()
     second = local.replace(fold=1).timestamp()
     return second if first < second <= not_after else first
+
+
+def _written_in(stamp: Stamp, zone: tzinfo) -> tzinfo:
+    """Find the zone of a record's digits.
+
+    CBB tells whole hours, cut towards zero: in a zone of +5:30 it writes UTC+5 (CBB cm_timer.c). So
+    the writing process's own offset counts where that is what the record would tell of it.
+    """
+    if stamp.zone is None:
+        return zone
+    told = stamp.zone.utcoffset(stamp.local)
+    for fold in (0, 1):
+        own = stamp.local.replace(tzinfo=zone, fold=fold).utcoffset()
+        if own is not None and int(own / _HOUR) * _HOUR == told:
+            return timezone(own)
+    return stamp.zone
 
 
 def stamp_of(prefix: RecordPrefix) -> Optional[Stamp]:
@@ -155,14 +173,16 @@ def stamp_of(prefix: RecordPrefix) -> Optional[Stamp]:
 
 
 def _zone(text: bytes) -> Optional[tzinfo]:
-    """Read ``+8``, ``-3``, ``+0530``, ``+05:30``, ``UTC``; None for an offset of a day or more."""
+    """Read ``+8``, ``-3``, ``+0530``, ``+05:30``, ``UTC``; None for an offset of a day or more.
+
+    West of Greenwich CBB divides what it took for unsigned: it writes UTC+288 for -3 hours.
+    """
     if text in (b"UTC", b"GMT"):
         return timezone.utc
-    digits = text[1:].replace(b":", b"")
-    hours, minutes = int(digits[:2]), int(digits[2:] or 0)
-    if len(digits) == 3:  # noqa: PLR2004 -- "+8:30" without its leading zero
-        hours, minutes = int(digits[:1]), int(digits[1:])
-    offset = timedelta(hours=hours, minutes=minutes)
+    hours, _, minutes = text[1:].partition(b":")
+    if len(hours) == _HOURS_AND_MINUTES:
+        hours, minutes = hours[:2], hours[2:]
+    offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
     if offset >= timedelta(hours=24):
         return None
     return timezone(-offset if text[:1] == b"-" else offset)

@@ -114,6 +114,26 @@ def test_cbb_time_is_in_the_zone_that_the_record_names(line: bytes, offset: time
     assert epoch(_stamp(prefix), SHANGHAI, aware.timestamp()) == aware.timestamp()
 
 
+@pytest.mark.parametrize(
+    ("told", "name", "expected"),
+    [
+        (b"UTC+5", "Asia/Kolkata", "2024-01-02T03:04:05+05:30"),
+        (b"UTC-3", "America/St_Johns", "2024-01-02T03:04:05-03:30"),
+        (b"UTC+10", "Australia/Lord_Howe", "2024-04-07T01:45:00+10:30"),
+        (b"UTC+11", "Australia/Lord_Howe", "2024-04-07T01:45:00+11:00"),
+        (b"UTC+288", "America/Sao_Paulo", "2024-01-02T03:04:05-03:00"),
+        (b"UTC+287", "America/St_Johns", "2024-01-02T03:04:05-03:30"),
+        (b"UTC+8", "Asia/Kolkata", "2024-01-02T03:04:05+08:00"),
+    ],
+)
+def test_cbb_tells_its_zone_in_whole_hours(told: bytes, name: str, expected: str) -> None:
+    """Of a zone's half hours CBB says nothing, and west of Greenwich a number that is no zone."""
+    digits = expected[:19].replace("T", " ").encode()
+    prefix = _only(CBB, told + b" " + digits + b".000|DMS|1|ERROR>[mes] failed")
+    moment = datetime.fromisoformat(expected).timestamp()
+    assert epoch(_stamp(prefix), ZoneInfo(name), moment) == moment
+
+
 def test_cbb_module_and_level() -> None:
     """Module and level of a CBB record stand between the bars."""
     prefix = _only(CBB, CBB_LINES[0][0])
