@@ -159,7 +159,7 @@ def _optional_collectors(
     watched = Watched(found.discovery.endpoints, Remembered(found.identity, time.monotonic))
     logs = _logs(options, config, found, runtime)
     parts = runtime.ports(options, watched, logs.bind_failure_age if logs else no_bind_failure)
-    node = ProcessesCollector(watched.endpoints, watched.identity, parts.processes.of_user)
+    node = ProcessesCollector(watched.endpoints, watched.identity, parts.processes)
     made: dict[str, tuple[Collector, ...]] = {
         "ports": (PortsCollector(parts.inspector.inspect),),
         "node": (node, MarkersCollector(found.discovery.installation, found.markers)),

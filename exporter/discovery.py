@@ -23,7 +23,7 @@ class Pace(NamedTuple):
     ``searching`` is between two looks that found nothing: each asks every process of the host.
     """
 
-    interval: float = 5.0
+    interval: float = 10.0
     searching: float = 15.0
     first_look: float = 8.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,29 +54,46 @@ class Remembered:
 
 @dataclass(frozen=True)
 class PortParts:
-    """What looks at processes and ports; not shared between two configurations."""
+    """What looks at processes and ports; not shared between two configurations.
 
-    processes: ProcessReader
+    ``processes`` lists those of a user, by a look of the last second where there was one.
+    """
+
+    processes: Callable[[int], Sequence[Process]]
     inspector: PortInspector
 
 
 class _Listed:
-    """The processes that a look listed, for everything else in the same look."""
+    """The processes that a look listed, for everything else in the same look and scrape."""
 
-    def __init__(self, table: ProcessReader, identity: Callable[[], ClusterIdentity]) -> None:
+    def __init__(
+        self,
+        table: ProcessReader,
+        identity: Callable[[], ClusterIdentity],
+        monotonic: Callable[[], float],
+    ) -> None:
         self._table = table
         self._identity = identity
+        self._monotonic = monotonic
         self._listed: tuple[Sequence[Process], Optional[ClusterIdentity]] = ((), None)
         self._of_cluster: tuple[Process, ...] = ()
+        self._lately: Optional[tuple[int, float, Sequence[Process]]] = None
 
     def of_user(self, uid: int) -> Sequence[Process]:
         """List the processes of this uid; each look begins with that."""
         found = self._table.of_user(uid)
+        self._lately = (uid, self._monotonic(), found)
         identity = self._identity()
         if found is not self._listed[0] or identity != self._listed[1]:
             self._listed = (found, identity)
             self._of_cluster = tuple(p for p in found if is_of_cluster(p, identity))
         return found
+
+    def lately(self, uid: int) -> Sequence[Process]:
+        """Return what a look listed within the last second, else list them; for any thread."""
+        listed_for, when, found = self._lately or (uid, -math.inf, ())
+        known = listed_for == uid and self._monotonic() - when < _REMEMBERED_SECONDS
+        return found if known else self._table.of_user(uid)
 
     def of_cluster(self) -> Sequence[Process]:
         """Return those of them that are programs of this cluster."""
@@ -92,7 +110,7 @@ def port_parts(
     users = UserNames(options.rootfs, time.monotonic)
     reader = host_processes.ProcessReader(procfs, users, _boot_time)
     table = host_processes.ProcessTable(procfs, reader, time.monotonic)
-    listed = _Listed(table, watched.identity)
+    listed = _Listed(table, watched.identity, time.monotonic)
     namespace = ClusterNamespace(procfs, listed.of_cluster)
     sources = Sources(
         sockets=ClusterSockets(procfs, namespace),
@@ -106,7 +124,7 @@ def port_parts(
     inspector = PortInspector(
         watched.endpoints, watched.identity, sources, clocks, bind_failure_age
     )
-    return PortParts(table, inspector)
+    return PortParts(listed.lately, inspector)
 
 
 def _boot_time() -> float:

@@ -53,7 +53,7 @@ def _discovery(host: Host, interval: float = 0.001, first_look: float = 10) -> D
 def test_a_host_without_an_installation_is_searched_less_often() -> None:
     """Looking at every process of the host costs more than looking whether files have changed."""
     assert Pace().after(NOTHING) == 15.0
-    assert Pace().after(KNOWN) == 5.0
+    assert Pace().after(KNOWN) == 10.0
 
 
 @pytest.fixture

@@ -116,7 +116,8 @@ class HostFiles:
         )
 
     def _here(self, path: str) -> str:
-        return self._root + self.resolve(path)
+        """Return the path by which this process reaches it; the kernel follows links of its own."""
+        return path if self.is_own_root else self._root + self.resolve(path)
 
     def _link(self, path: str) -> Optional[str]:
         try:

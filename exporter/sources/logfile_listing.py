@@ -13,6 +13,7 @@ import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple, Optional, Union
 
 from exporter.errors import SourceError
@@ -117,8 +118,8 @@ class LogLister:
     def _find_directories(
         self, pattern: Pattern, listing: Listing, *, thorough: bool
     ) -> tuple[str, ...]:
-        parent = posixpath.dirname(pattern.path)
-        if not _MAGIC.search(parent):
+        parent, is_one = _parent(pattern.path)
+        if is_one:
             return (parent,)
         if thorough or pattern not in self._directories:
             found = [""]
@@ -194,6 +195,13 @@ class LogLister:
         if stat.S_ISDIR(look.st_mode):
             return None
         return Trouble(pattern.source, path, LogErrorReason.NOT_A_FILE)
+
+
+@lru_cache(maxsize=256)
+def _parent(path: str) -> tuple[str, bool]:
+    """Return the pattern of a file's directory, and whether that can be but one."""
+    parent = posixpath.dirname(path)
+    return parent, _MAGIC.search(parent) is None
 
 
 def _may_have_changed(known: _Directory, look: os.stat_result) -> bool:

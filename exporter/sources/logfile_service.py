@@ -15,6 +15,8 @@ from exporter.sources.logfile_follower import Evidence, LogFollower
 from exporter.sources.logfile_state import StateFile
 
 POLL_SECONDS = 1.0
+QUIET_POLL_SECONDS = 4.0  # a look costs 1 ms; a record that counts as present is 10 s old at most
+_QUIET_AFTER_SECONDS = 60.0
 SAVE_SECONDS = 30.0
 _LONGEST_DELAY = 60.0
 _STOP_SECONDS = 5.0
@@ -60,6 +62,7 @@ class LogService:
         self._wall = wall
         self._monotonic = monotonic
         self._snapshot = LogSnapshot()
+        self._found_at = monotonic()
         self._save_at = 0.0
         self._service_errors: dict[LogErrorReason, int] = {}
         self._stopping = threading.Event()
@@ -118,6 +121,8 @@ class LogService:
         """Look once, write down and show what was found; whether more is there to be read."""
         poll = self._follower.poll(self._wall(), self._monotonic(), last=last)
         due = self._monotonic() >= self._save_at
+        if poll.found:
+            self._found_at = self._monotonic()
         if poll.found or due:
             self._save(durable=due)
         self._publish()
@@ -148,7 +153,7 @@ class LogService:
         while not self._stopping.is_set():
             try:
                 more = self.step()
-                delay = 0.0 if more else POLL_SECONDS
+                delay = 0.0 if more else self.pause()
             except Exception:  # noqa: BLE001 -- the thread must outlive what nobody thought of
                 self._log.exception("following the logs failed")
                 reason = LogErrorReason.INTERNAL
@@ -156,6 +161,11 @@ class LogService:
                 delay = min(max(delay * 2, POLL_SECONDS), _LONGEST_DELAY)
             self._stopping.wait(delay)
         self._end()
+
+    def pause(self) -> float:
+        """Return for how many seconds not to look: longer where no record has come for a while."""
+        quiet = self._monotonic() - self._found_at >= _QUIET_AFTER_SECONDS
+        return QUIET_POLL_SECONDS if quiet else POLL_SECONDS
 
     def _end(self) -> None:
         try:

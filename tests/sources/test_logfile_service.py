@@ -19,7 +19,12 @@ from exporter.parsers.log_record import CM
 from exporter.sources.logfile_follower import LogFollower
 from exporter.sources.logfile_host import LogHost
 from exporter.sources.logfile_listing import Pattern
-from exporter.sources.logfile_service import SAVE_SECONDS, LogService
+from exporter.sources.logfile_service import (
+    POLL_SECONDS,
+    QUIET_POLL_SECONDS,
+    SAVE_SECONDS,
+    LogService,
+)
 from exporter.sources.logfile_state import StateError, StateFile
 
 SIGNATURE = Signature("record", ("cm_agent",), r"REC \d+ END")
@@ -104,6 +109,23 @@ def test_findings_are_shown_when_they_are_written_down(stage: Stage) -> None:
     stage.service.step()
     assert stage.state.saves == [(0, False)]
     assert stage.matches == 1
+
+
+def test_logs_without_records_are_looked_at_less_often(stage: Stage) -> None:
+    """After a quiet minute a look comes every four seconds, and every second with a record."""
+    paces = []
+    for seconds in (0, 59, 1):
+        stage.monotonic += seconds
+        stage.service.step()
+        paces.append(stage.service.pause())
+    stage.write(1)
+    stage.service.step()
+    assert [*paces, stage.service.pause()] == [
+        POLL_SECONDS,
+        POLL_SECONDS,
+        QUIET_POLL_SECONDS,
+        POLL_SECONDS,
+    ]
 
 
 def test_state_survives_a_power_failure_every_half_minute(stage: Stage) -> None:
