@@ -159,6 +159,31 @@ def test_resources_of_wal_record_mode_show_their_role() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "titles", ["node node_ip res_name instance state", "node res_name instance state"]
+)
+@pytest.mark.parametrize("name", ["n1", "10.0.0.9", "dss"])
+@pytest.mark.parametrize("az", ["", "AZ1 ", "1 "])
+def test_a_resource_s_address_may_stand_where_no_title_promises_it(
+    titles: str, name: str, az: str
+) -> None:
+    """An early CM printed the addresses of resources without -i, too."""
+    row = f"{az}1 {name}  10.0.0.1    dss    20001    OffLine"
+    text = f"\n[ Defined Resource State ]\n\n{titles}\n{_LINE}\n{row}\n\n{_SUMMARY}"
+    place = Place("1", name, "10.0.0.1", az.strip())
+    assert parse(text).resources == (Resource(place, "dss", "20001", ResourceState.OFFLINE),)
+    assert parse(text).unknown == ()
+
+
+@pytest.mark.parametrize("az", ["", "AZ1", "1"])
+def test_a_resource_s_host_may_be_named_like_an_address(az: str) -> None:
+    """Without -i it is still the host's name, whatever the availability zone is called."""
+    row = f"{az} 2  10.0.0.9 dss 20001     OnLine "
+    text = f"[ Defined Resource State ]\n\nnode res_name instance state\n{_LINE}\n{row}\n"
+    place = Place("2", "10.0.0.9", "", az)
+    assert parse(text).resources == (Resource(place, "dss", "20001", ResourceState.ONLINE),)
+
+
 def test_etcd_and_kerberos_have_tables_of_their_own() -> None:
     """Their rows are read, and never taken for cm_servers."""
     text = (

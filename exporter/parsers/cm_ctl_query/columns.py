@@ -25,9 +25,11 @@ _MOST_WORDS = 12  # S Cascade Standby Need repair(System id not matched) has 8
 
 SERVER = ("az?", "node_id", "node_name", "ip", "instance_id", "data_dir?")
 DATANODE = ("az?", "node_id", "node_name", "ip", "instance_id", "port?", "data_dir?")
-RESOURCE = ("az?", "node_id", "node_name", "ip", "resource", "instance_id")
+RESOURCE = ("az?", "node_id", "node_name", "untitled_ip", "resource", "instance_id")
 KERBEROS = ("az?", "node_id", "node_name", "ip", "port")
 FENCED_UDF = ("node_id", "node_name", "ip")
+# An early CM printed a resource's address always, and the title of it only with -i.
+_ADDRESS_COLUMNS = ("ip", "untitled_ip")
 
 
 class Title(enum.Enum):
@@ -84,19 +86,19 @@ def fits(tokens: Sequence[str], pattern: tuple[str, ...], title: Title) -> Itera
 def _shapes(pattern: tuple[str, ...], title: Title) -> tuple[tuple[str, ...], ...]:
     choices = [_choices(column, title) for column in pattern]
     shapes = (tuple(itertools.chain(*choice)) for choice in itertools.product(*choices))
-    return tuple(sorted(shapes, key=lambda shape: ("az" in shape, len(shape))))
+    untitled = "address" if title is Title.WITHOUT_ADDRESS else ""
+    return tuple(sorted(shapes, key=lambda shape: (untitled in shape, "az" in shape, len(shape))))
 
 
 def _choices(column: str, title: Title) -> tuple[tuple[str, ...], ...]:
     if column.endswith("?"):
         return ((), (column[:-1],))
-    if column != "ip":
+    if column not in _ADDRESS_COLUMNS:
         return ((column,),)
-    return {
-        Title.NOT_SEEN: ((), ("address",)),
-        Title.WITH_ADDRESS: (("ip",),),
-        Title.WITHOUT_ADDRESS: ((),),
-    }[title]
+    if title is Title.WITH_ADDRESS:
+        return (("ip",),)
+    sure = title is Title.WITHOUT_ADDRESS and column == "ip"
+    return ((),) if sure else ((), ("address",))
 
 
 def _is_port(token: str) -> bool:
