@@ -116,8 +116,12 @@ class HostFiles:
         )
 
     def _here(self, path: str) -> str:
-        """Return the path by which this process reaches it; the kernel follows links of its own."""
-        return path if self.is_own_root else self._root + self.resolve(path)
+        """Return the path by which this process reaches it; the kernel follows links of its own.
+
+        A path is the host's: one without a ``/`` before it does not begin where we happen to be.
+        """
+        own = self.is_own_root and path.startswith("/")
+        return path if own else self._root + self.resolve(path)
 
     def _link(self, path: str) -> Optional[str]:
         try:

@@ -45,6 +45,18 @@ def test_our_own_root_is_read_as_the_kernel_reads_it(tmp_path: Path) -> None:
     assert files.resolve(f"{tmp_path}/link/file") == os.path.realpath(tmp_path / "link" / "file")
 
 
+def test_a_path_never_begins_where_we_happen_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One without a slash before it is the host's all the same, with and without another root."""
+    (tmp_path / "file").write_text("ours")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MissingFileError):
+        HostFiles().text("file")
+    assert HostFiles().fingerprint("file") is None
+    assert HostFiles(tmp_path).text("file") == "ours"
+
+
 def test_a_loop_of_links_is_an_error(tmp_path: Path) -> None:
     """It ends, with a message."""
     (tmp_path / "a").symlink_to("/b")
