@@ -10,6 +10,7 @@ from exporter.diagnosis.node import Holder, Node
 
 CM_PORTS = frozenset({"cm_server", "cm_server_ha"})
 DB_PORTS = frozenset({"datanode", "datanode_ha"})
+_PARTS_OF_CM = frozenset({"cm_agent", "cm_server"})
 
 
 class Member(NamedTuple):
@@ -49,6 +50,15 @@ class Cluster:
         seen = {node.node_id for node in self.nodes}
         missing = {m.node_id: m.node_name for m in self.members if m.node_id not in seen}
         return tuple(name for _, name in sorted(missing.items(), key=lambda item: _number(item[0])))
+
+    @property
+    def without_cm(self) -> bool:
+        """Whether it is known to have no CM: its members are known, and none is a part of CM."""
+        return bool(self.members) and not any(m.component in _PARTS_OF_CM for m in self.members)
+
+    def names_of(self, node: Node) -> tuple[str, ...]:
+        """Return what the static configs call a node: one name, unless they differ."""
+        return tuple(sorted({m.node_name for m in self.members if m.node_id == node.node_id}))
 
     def _ids(self, component: str) -> set[tuple[str, str]]:
         return {(m.node_id, m.instance_id) for m in self.members if m.component == component}

@@ -11,7 +11,7 @@ from typing import NamedTuple, Optional
 from exporter.diagnosis import evidence
 from exporter.diagnosis.cluster import Cluster
 from exporter.diagnosis.node import OF_THE_DATABASE, WHOLE_NODE, Key, Node, key_of
-from exporter.diagnosis.port_text import option_n
+from exporter.diagnosis.port_text import option_of
 from exporter.diagnosis.words import in_both, moment, phrase, place
 from exporter.model.diagnosis import Certainty, Evidence, Finding, Severity, Text
 
@@ -103,14 +103,13 @@ def _accounted_for(node: Node, key: Key) -> bool:
 def _left(cluster: Cluster, node: Node, report: _Report, stop: _Stop) -> Finding:
     alert = "OpenGaussPortConflictLeftStopped"
     how = "left_by_limit" if stop.origin == "restart_limit" else "left_by_somebody"
-    n = option_n(node)
     return Finding(
         alert,
         _SEVERITIES[stop.origin],
         Certainty.RECORDED,
         phrase(f"summary {alert} {stop.origin}"),
         _described(how, cluster, node, report),
-        phrase("do_left", n=n, port=report.key.port),
+        _action("do_left", cluster, node, report),
         cluster.name,
         node.node_name,
         *report.key,
@@ -126,7 +125,7 @@ def _passed(cluster: Cluster, node: Node, report: _Report) -> Finding:
         Certainty.RECORDED,
         phrase(f"summary {alert}"),
         _described("passed", cluster, node, report),
-        phrase("do_passed", port=report.key.port),
+        _action("do_passed", cluster, node, report),
         cluster.name,
         node.node_name,
         *report.key,
@@ -140,6 +139,11 @@ def _passed(cluster: Cluster, node: Node, report: _Report) -> Finding:
 def _described(key: str, cluster: Cluster, node: Node, report: _Report) -> Text:
     values = {**report.key._asdict(), "time": moment(report.time)}
     return in_both(lambda say: say(key, place=place(say, cluster.name, node.node_name), **values))
+
+
+def _action(key: str, cluster: Cluster, node: Node, report: _Report) -> Text:
+    kind = f"{key} without_cm" if cluster.without_cm else key
+    return phrase(kind, option=option_of(cluster, node), port=report.key.port)
 
 
 def _evidence_of_stop(node: Node, key: Key) -> Iterator[Evidence]:

@@ -120,11 +120,11 @@ PHRASES: Mapping[str, str] = {
     "do_not_stop unidentified": " do not stop pid {pid} by hand: it may be this cluster's own."
     " Look at it: TZ=UTC ps -o pid,lstart,user,args -p {pid}",
     "do_leftover": " and compare it with the newer process of the same instance. When it does not"
-    " end by itself, stop and start this node's instances, as the cluster user: cm_ctl stop{n};"
-    " cm_ctl start{n}",
+    " end by itself, stop and start this node's instances, as the cluster user: {control}"
+    " stop{option}; {control} start{option}",
     "do_sibling": " and compare the ports of the two components' configuration. When they differ,"
-    " it inherited the socket: stop and start this node's instances, as the cluster user: cm_ctl"
-    " stop{n}; cm_ctl start{n}",
+    " it inherited the socket: stop and start this node's instances, as the cluster user:"
+    " {control} stop{option}; {control} start{option}",
     "do_find_out": " and find out what it is.",
     "no_holder": "\n- No holder is visible at this moment: ss -tanp 'sport = :{port}'",
     "no_holders": "\n- No holder is visible at this moment.",
@@ -145,8 +145,14 @@ PHRASES: Mapping[str, str] = {
     "  cm_ctl query -Cvipd\n"
     "All is well when nothing is Down and cluster_state is Normal. Not so after a minute (a"
     " datanode that is Starting needs longer):\n"
-    "  cm_ctl start{n}\n"
+    "  cm_ctl start{option}\n"
     "Read what it prints, for it exits 0 even when it failed, and query again.",
+    "then_nothing": "\nThis cluster has no CM, so nothing starts the component by itself when the"
+    " port is free.",
+    "then_gs_om": " Then, as the cluster user (not root), on any node:{start}\n"
+    "  gs_om -t status --detail\n"
+    "All is well when cluster_state is Normal.",
+    "then_gs_om_start": "\n  gs_om -t start{option}",
     # what is over, but has left something down
     "left_by_limit": "{place}: CM stopped instance {instance_id} itself when its restart limit"
     " was reached. At that time port {port} of {endpoint} was reported as taken, the last time at"
@@ -157,8 +163,11 @@ PHRASES: Mapping[str, str] = {
     " stopped, and the logs do not say who made it. At that time port {port} of {endpoint} was"
     " reported as taken, the last time at {time}.\n"
     "Nothing stands in the port's way now.",
-    "do_left": "As the cluster user: cm_ctl start{n}. Read what it prints: it exits 0 even when"
-    " it failed. Then: cm_ctl query -Cvipd\n"
+    "do_left": "As the cluster user: cm_ctl start{option}. Read what it prints: it exits 0 even"
+    " when it failed. Then: cm_ctl query -Cvipd\n"
+    "See to it that the port stays free: ss -tanp 'sport = :{port}'",
+    "do_left without_cm": "As the cluster user: gs_om -t start{option}. Then: gs_om -t status"
+    " --detail\n"
     "See to it that the port stays free: ss -tanp 'sport = :{port}'",
     "passed": "{place}: the logs reported port {port} of {endpoint} (instance {instance_id}) as"
     " taken, the last time at {time}.\n"
@@ -168,6 +177,10 @@ PHRASES: Mapping[str, str] = {
     " cluster user: cm_ctl query -Cvipd\n"
     "Still down: as root, ss -tanp 'sport = :{port}', and read the component's own log. When the"
     " port is free: cm_ctl start, and read what it prints, it exits 0 even when it failed.",
+    "do_passed without_cm": "This cluster has no CM, so nothing starts the component by itself. As"
+    " the cluster user: gs_om -t status --detail\n"
+    "Still down: as root, ss -tanp 'sport = :{port}', and read the component's own log. When the"
+    " port is free: gs_om -t start{option}",
     # risks
     "ephemeral": "{place}: port {port} of {endpoint} (instance {instance_id}) lies in"
     " net.ipv4.ip_local_port_range and is not in net.ipv4.ip_local_reserved_ports.\n"

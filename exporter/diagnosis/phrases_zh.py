@@ -94,9 +94,9 @@ PHRASES: Mapping[str, str] = {
     "do_not_stop unidentified": "不要手动停止 pid {pid}：它可能是本集群自己的进程。查看：TZ=UTC"
     " ps -o pid,lstart,user,args -p {pid}",
     "do_leftover": "，并与同一实例的新进程比较。如果它不自行退出，以集群用户停止并启动本节点的实"
-    "例：cm_ctl stop{n}; cm_ctl start{n}",
+    "例：{control} stop{option}; {control} start{option}",
     "do_sibling": "，并比较两个组件配置的端口。如果端口不同，说明它继承了套接字：以集群用户停止并"
-    "启动本节点的实例：cm_ctl stop{n}; cm_ctl start{n}",
+    "启动本节点的实例：{control} stop{option}; {control} start{option}",
     "do_find_out": "，查明是什么进程。",
     "no_holder": "\n- 此刻看不到占用者：ss -tanp 'sport = :{port}'",
     "no_holders": "\n- 此刻看不到占用者。",
@@ -114,16 +114,24 @@ PHRASES: Mapping[str, str] = {
     "  cm_ctl query -Cvipd\n"
     "没有 Down 且 cluster_state 为 Normal 即为恢复。一分钟后仍未恢复时（处于 Starting 的数据库实例"
     "需要更久）：\n"
-    "  cm_ctl start{n}\n"
+    "  cm_ctl start{option}\n"
     "请看它打印的内容（即使失败，退出码也是 0），并再次查询。",
+    "then_nothing": "\n该集群没有 CM，端口释放后没有任何程序会自动拉起该组件。",
+    "then_gs_om": "然后以集群用户（不是 root）在任一节点执行：{start}\n"
+    "  gs_om -t status --detail\n"
+    "cluster_state 为 Normal 即为恢复。",
+    "then_gs_om_start": "\n  gs_om -t start{option}",
     "left_by_limit": "{place}：CM 在达到重启次数上限后停止了实例 {instance_id}。当时日志报告"
     " {endpoint} 的端口 {port} 被占用，最后一次在 {time}。\n"
     "目前端口已没有障碍，但 CM 在 $GAUSSHOME/bin 下留下的标记文件使本节点的实例保持停止。",
     "left_by_somebody": "{place}：$GAUSSHOME/bin 下的标记文件使实例 {instance_id} 保持停止，日志"
     "没有说明由谁创建。当时日志报告 {endpoint} 的端口 {port} 被占用，最后一次在 {time}。\n"
     "目前端口已没有障碍。",
-    "do_left": "以集群用户执行：cm_ctl start{n}。请看它打印的内容：即使失败，退出码也是 0。然后查"
-    "询：cm_ctl query -Cvipd\n"
+    "do_left": "以集群用户执行：cm_ctl start{option}。请看它打印的内容：即使失败，退出码也是 0。然"
+    "后查询：cm_ctl query -Cvipd\n"
+    "确认端口不再被占用：ss -tanp 'sport = :{port}'",
+    "do_left without_cm": "以集群用户执行：gs_om -t start{option}。然后查询：gs_om -t status"
+    " --detail\n"
     "确认端口不再被占用：ss -tanp 'sport = :{port}'",
     "passed": "{place}：日志报告 {endpoint}（实例 {instance_id}）的端口 {port} 被占用，最后一次在"
     " {time}。\n"
@@ -133,6 +141,10 @@ PHRASES: Mapping[str, str] = {
     " -Cvipd\n"
     "仍未启动：以 root 用户执行 ss -tanp 'sport = :{port}'，并查看该组件自己的日志。端口空闲时执行"
     " cm_ctl start，请看它打印的内容：即使失败，退出码也是 0。",
+    "do_passed without_cm": "该集群没有 CM，没有任何程序会自动拉起该组件。以集群用户查询：gs_om -t"
+    " status --detail\n"
+    "仍未启动：以 root 用户执行 ss -tanp 'sport = :{port}'，并查看该组件自己的日志。端口空闲时执行"
+    " gs_om -t start{option}",
     "ephemeral": "{place}：{endpoint}（实例 {instance_id}）的端口 {port} 在"
     " net.ipv4.ip_local_port_range 范围内，并且没有加入 net.ipv4.ip_local_reserved_ports。\n"
     "组件停止期间，任何程序的对外连接都可能占用该端口，此时没有监听者，但下次启动会失败。",

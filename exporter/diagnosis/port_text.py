@@ -17,6 +17,7 @@ from exporter.diagnosis.words import Say, moment, place, quoted, start_of_proces
 _SHOWN_OF_A_NODE = 3
 _SHOWN_OF_A_CLUSTER = 24
 _UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]+\.service")
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _CHECK_SEES = frozenset({"foreign_listener", "other_address_listener"})
 _CHECK_BLIND = frozenset({"ipv6_listener", "bound_not_listening", "connection"})
 _THEN = {
@@ -27,6 +28,12 @@ _THEN = {
     "cm_agent": "then_cm_agent",
     "dss": "then_resource",
     "dms": "then_resource",
+    "datanode_heartbeat": "then_heartbeat",
+}
+_THEN_WITHOUT_CM = {
+    "datanode": "then_nothing",
+    "datanode_ha": "then_nothing",
+    "dms": "then_nothing",
     "datanode_heartbeat": "then_heartbeat",
 }
 
@@ -60,7 +67,8 @@ def description(say: Say, taken: Taken) -> str:
     parts = [_head(say, taken)]
     for reason in taken.reasons:
         parts += [say("reason", reason=reason), say(f"reason {reason}")]
-        parts.append(_check(say, taken.key.endpoint, reason))
+        if not taken.cluster.without_cm:
+            parts.append(_check(say, taken.key.endpoint, reason))
     parts += [_holder(say, node, each) for node, each in taken.holders[: taken.shown]]
     more = len(taken.holders) - taken.shown
     if more > 0:
@@ -123,30 +131,48 @@ def action(say: Say, taken: Taken) -> str:
     """Say what to do with each holder, and what comes back by itself then."""
     parts = [say("as_root")]
     for node, holder in taken.holders[: taken.shown]:
-        parts += [say("do_on", node=node.node_name), _with_holder(say, node, holder)]
+        parts.append(say("do_on", node=node.node_name))
+        parts.append(_with_holder(say, taken.cluster, node, holder))
     if not taken.holders:
         port = taken.key.port
         parts.append(say("no_holder", port=port) if port else say("no_holders"))
     if not taken.conflict:
         return "".join(parts) + say("then_before_start")
-    parts.append(say(_THEN.get(taken.key.endpoint, "then_other")))
-    parts.append(say("then_query", n=option_n(taken.node)))
-    return "".join(parts)
+    return "".join(parts) + _then(say, taken)
 
 
-def option_n(node: Optional[Node]) -> str:
-    """Return cm_ctl's option for one node, empty where its number is not known."""
-    known = node is not None and node.node_id.isascii() and node.node_id.isdigit()
-    return f" -n {node.node_id}" if node is not None and known else ""
+def _then(say: Say, taken: Taken) -> str:
+    """Say what comes back by itself, how to see that, and what to do when it does not."""
+    option = option_of(taken.cluster, taken.node)
+    if not taken.cluster.without_cm:
+        then = _THEN.get(taken.key.endpoint, "then_other")
+        return say(then) + say("then_query", option=option)
+    then = _THEN_WITHOUT_CM.get(taken.key.endpoint, "then_other")
+    start = say("then_gs_om_start", option=option) if then == "then_nothing" else ""
+    return say(then) + say("then_gs_om", start=start)
 
 
-def _with_holder(say: Say, node: Node, holder: Holder) -> str:
+def option_of(cluster: Cluster, node: Optional[Node]) -> str:
+    """Return the option for one node, of cm_ctl or without CM of gs_om; None is all nodes.
+
+    A number that is not known is left out; a name is to be filled in, for without one gs_om stops
+    and starts the whole cluster.
+    """
+    if node is None:
+        return ""
+    if cluster.without_cm:
+        names = [name for name in cluster.names_of(node) if _HOST.fullmatch(name)]
+        return f" -h {names[-1]}" if names else " -h NODE"
+    return f" -n {node.node_id}" if node.node_id.isascii() and node.node_id.isdigit() else ""
+
+
+def _with_holder(say: Say, cluster: Cluster, node: Node, holder: Holder) -> str:
     who = holder.who
     if not holder.pid:
         nobody = who.relation == "unidentified"
         return say("do_unowned" if nobody else "do_unseen", port=holder.key.port)
     if who.relation != "foreign":
-        return _with_our_own(say, node, holder)
+        return _with_our_own(say, cluster, node, holder)
     if holder.stoppable and _UNIT.fullmatch(who.unit):
         return say("do_unit", unit=who.unit)
     if holder.started is None:
@@ -157,10 +183,11 @@ def _with_holder(say: Say, node: Node, holder: Holder) -> str:
     return text
 
 
-def _with_our_own(say: Say, node: Node, holder: Holder) -> str:
+def _with_our_own(say: Say, cluster: Cluster, node: Node, holder: Holder) -> str:
     """Never advise to kill what is, or may be, the cluster's own."""
     relation = holder.who.relation
     unsure = relation == "unidentified"
     look = say("do_not_stop unidentified" if unsure else "do_not_stop", pid=holder.pid)
     then = {"leftover": "do_leftover", "sibling": "do_sibling"}.get(relation, "do_find_out")
-    return look + say(then, n=option_n(node))
+    control = "gs_om -t" if cluster.without_cm else "cm_ctl"
+    return look + say(then, control=control, option=option_of(cluster, node))

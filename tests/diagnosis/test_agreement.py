@@ -48,6 +48,12 @@ def test_zeros_that_are_left_out_change_no_alert(tmp_path: Path) -> None:
     assert told == "", told[:20_000]
 
 
+def test_rules_and_diagnosis_agree_where_there_is_no_cm(tmp_path: Path) -> None:
+    """Of a cluster that is known to have none neither says what CM would do."""
+    told = disagreement((world.without_cm() for world in telling_worlds()), tmp_path)
+    assert told == "", told[:20_000]
+
+
 def test_the_clusters_made_by_chance_show_every_alert() -> None:
     """Each alert about a cluster is found by a diagnosis, and so compared at least once."""
     found = set().union(*map(alerts_of, telling_worlds()))

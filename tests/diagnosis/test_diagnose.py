@@ -136,6 +136,35 @@ def test_whose_socket_cannot_be_told_is_less_certain() -> None:
     assert finding.certainty is Certainty.RECORDED
 
 
+def advised(*members: str) -> str:
+    """Return all that is advised where a node's database port is taken; ``members`` are its own."""
+    here = {"node_id": "1", "node_name": "ogdb1"}
+    key = {"endpoint": "datanode", "instance_id": "6001", "port": "15400"}
+    samples = [
+        Sample("opengauss_node_info", {**here, "cluster_name": "prod", "cluster_id": "abc"}, 1),
+        Sample("opengauss_port_conflict", {**key, "reason": "foreign_listener"}, 1),
+    ]
+    for component in members:
+        labels = {**here, "component": component, "instance_id": "6001"}
+        samples.append(Sample("opengauss_cluster_member", labels, 1))
+    (finding,) = diagnose([Page.of("", NOW, samples)], [], NOW).findings
+    return f"{finding.description.en}\n{finding.action.en}"
+
+
+def test_what_is_advised_where_there_is_no_cm_is_what_works_there() -> None:
+    """Only where the members are known, and none is a part of CM, gs_om stands for it."""
+    for members in ((), ("datanode", "cm_agent"), ("datanode", "cm_server")):
+        said = advised(*members)
+        assert "cm_agent starts the instance by itself" in said
+        assert "cm_ctl start -n 1" in said
+        assert "gs_om" not in said
+    said = advised("datanode", "etcd")
+    assert "nothing starts the component by itself" in said
+    assert "gs_om -t start -h ogdb1\n  gs_om -t status --detail\n" in said
+    assert "cm_agent" not in said
+    assert "cm_ctl" not in said
+
+
 def test_the_evidence_can_be_looked_up() -> None:
     """A conflict shows the metric of its verdict, the socket with its holder, and the records."""
     labels = {"signature": "port_in_use", "port": "15300"}

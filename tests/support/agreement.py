@@ -31,6 +31,9 @@ _ALERTS = [rule for rule in rules() if rule.is_alert]
 CAUSES = frozenset(rule.name for rule in _ALERTS if rule.file.name in CAUSE_FILES)
 JUDGED = tuple(dict.fromkeys(rule.name for rule in _ALERTS if rule.file.name != WATCHED_ONLY))
 """Every alert about a cluster, which a diagnosis finds as well."""
+_MEMBER = "opengauss_cluster_member"
+_HOSTS = {"1": "host-1.example", "2": "-x; reboot"}
+"""What a static config calls the nodes; the second is no name of a host."""
 _LINKS = ("runbook_url", "runbook_url_zh", "dashboard_url")
 _LABELS = ("cluster", "node_name", "endpoint", "instance_id", "port")
 
@@ -47,6 +50,21 @@ class World:
         """Return the same world scraped with ``zeros=omit``."""
         pages = [replace(page, samples=_true_of(page)) for page in self.pages]
         return replace(self, pages=pages)
+
+    def without_cm(self) -> World:
+        """Return the same world with no part of CM among its members, and hosts of other names."""
+        pages = [
+            replace(page, samples={**page.samples, _MEMBER: tuple(_databases(page))})
+            for page in self.pages
+        ]
+        return replace(self, name=f"{self.name} without CM", pages=pages)
+
+
+def _databases(page: Page) -> Iterable[Sample]:
+    for sample in page.all(_MEMBER):
+        if sample.labels["component"] == "datanode":
+            host = _HOSTS.get(sample.labels["node_id"], "")
+            yield sample._replace(labels={**sample.labels, "node_name": host})
 
 
 def _true_of(page: Page) -> Mapping[str, tuple[Sample, ...]]:
