@@ -2,7 +2,7 @@
 
 ``localhost=10.0.0.1 localport=15401 localheartbeatport=15405 remotehost=…``: openGauss-server
 guc_storage.cpp ParseReplConnInfo looks for each key, passes blanks and ``=`` and takes what
-stands before the next blank; a comma begins another channel.
+stands before the next blank, the first time if a key stands twice; a comma begins another channel.
 
 ``0:10.0.0.1:1611,1:10.0.0.2:1611``: number, address and port of every instance.
 """
@@ -15,7 +15,10 @@ from exporter.errors import ParseError
 from exporter.model.installation import ListedInstance, ReplicationChannel
 from exporter.parsers.bounds import MAX_VALUE, bounded, port_number, shown
 
-_PAIR = re.compile(r"([A-Za-z_]+)[ \t]*=[ \t]*([^ \t=,]+)")
+_PAIR = re.compile(
+    r"\b(localhost|localport|localheartbeatport|remotehost|remoteport)[ \t=]+([^ \t=]+)",
+    re.IGNORECASE,
+)
 _ENTRY = re.compile(r"\s*([0-9]{1,10})\s*:\s*(\[[\w.:%-]+\]|[\w.:%-]+?)\s*:\s*([0-9]{1,5})\s*")
 _PORTS = ("localport", "remoteport", "localheartbeatport")
 MAX_INSTANCES = 64
@@ -34,7 +37,7 @@ def parse_replconninfo(text: str, source: str = "replconninfo") -> tuple[Replica
 
 
 def _channel(text: str, source: str) -> ReplicationChannel:
-    words = {name.lower(): value for name, value in _PAIR.findall(text)}
+    words = {name.lower(): value for name, value in reversed(_PAIR.findall(text))}
     if "localhost" not in words or "localport" not in words:
         problem = f"expected localhost=… localport=…, found {shown(text.strip())}"
         raise ParseError(f"{source}: {problem}")

@@ -27,6 +27,9 @@ def test_a_channel_as_om_writes_it_is_read() -> None:
         ("", ()),
         ("  ", ()),
         ("localhost = ::1 localport = 5", (ReplicationChannel("::1", 5),)),
+        ("localhost ::1 localport  5 ", (ReplicationChannel("::1", 5),)),
+        ("x localhost == a localport=5", (ReplicationChannel("a", 5),)),
+        ("localhost=a localport=5 localhost=b localport=6", (ReplicationChannel("a", 5),)),
         ("localhost=* localport=5 iscascade=true", (ReplicationChannel("*", 5),)),
         ("localport=5 localhost=a localheartbeatport=0", (ReplicationChannel("a", 5),)),
         (
@@ -36,7 +39,7 @@ def test_a_channel_as_om_writes_it_is_read() -> None:
     ],
 )
 def test_channels_are_read(text: str, channels: tuple[ReplicationChannel, ...]) -> None:
-    """Blanks around '=', any order and several channels in one value are understood."""
+    """Blanks for '=' or around it, any order and several channels in one value are understood."""
     assert parse_replconninfo(text) == channels
 
 
