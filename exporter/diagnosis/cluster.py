@@ -9,7 +9,7 @@ from typing import NamedTuple, Optional
 from exporter.diagnosis.node import Holder, Node
 
 CM_PORTS = frozenset({"cm_server", "cm_server_ha"})
-DB_PORTS = frozenset({"datanode", "datanode_ha"})
+DB_PORTS = frozenset({"datanode", "datanode_ha", "datanode_installed", "datanode_ha_installed"})
 _PARTS_OF_CM = frozenset({"cm_agent", "cm_server"})
 
 

@@ -21,18 +21,15 @@ _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _CHECK_SEES = frozenset({"foreign_listener", "other_address_listener"})
 _CHECK_BLIND = frozenset({"ipv6_listener", "bound_not_listening", "connection"})
 _THEN = {
-    "cm_server": "then_cm_server",
-    "cm_server_ha": "then_cm_server",
-    "datanode": "then_datanode",
-    "datanode_ha": "then_datanode",
+    **dict.fromkeys(CM_PORTS, "then_cm_server"),
+    **dict.fromkeys(DB_PORTS, "then_datanode"),
     "cm_agent": "then_cm_agent",
     "dss": "then_resource",
     "dms": "then_resource",
     "datanode_heartbeat": "then_heartbeat",
 }
 _THEN_WITHOUT_CM = {
-    "datanode": "then_nothing",
-    "datanode_ha": "then_nothing",
+    **dict.fromkeys(DB_PORTS, "then_nothing"),
     "dms": "then_nothing",
     "datanode_heartbeat": "then_heartbeat",
 }

@@ -118,7 +118,8 @@ def _about(taken: Taken) -> Iterator[tuple[Node, Key]]:
     if taken.node is not None:
         yield taken.node, taken.key
         return
+    endpoints = CM_PORTS if taken.key.endpoint in CM_PORTS else DB_PORTS
     for node in taken.cluster.nodes:
         for each in node.unwanted:
-            if each.key.endpoint in {taken.key.endpoint, f"{taken.key.endpoint}_ha"}:
+            if each.key.endpoint in endpoints:
                 yield node, each.key

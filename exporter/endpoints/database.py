@@ -1,8 +1,8 @@
-"""The ports of the node's datanodes: P, P+1, the heartbeat and DMS."""
+"""The ports of the node's datanodes: P, P+1 as set and as installed, the heartbeat and DMS."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Optional
 
@@ -27,27 +27,41 @@ def datanode_endpoints(installation: Installation) -> Iterator[Endpoint]:
 def _client_and_ha(installation: Installation, datanode: Datanode) -> Iterator[Endpoint]:
     """P and P+1: gaussdb binds what postgresql.conf says, cm_agent checks the static config's.
 
-    pooler_port is hard-wired to P+1 (openGauss-server postmaster.cpp). cm_agent checks a port
-    only where CM itself starts gaussdb, hence not with resource pooling
-    (cma_instance_management.cpp), and one that gaussdb does not bind is none of its ports.
-    Without CM gs_ctl looks, too, but starts gaussdb whatever it sees (pg_ctl.cpp do_start).
+    pooler_port is hard-wired to P+1 (openGauss-server postmaster.cpp). A port that cm_agent
+    checks and gaussdb does not bind is an endpoint of its own: a listener there stops the start.
     """
-    node, installed = installation.node, datanode.installed
-    checks = node is not None and node.has_cm and not installation.resource_pooling
+    installed = datanode.installed
+    checked = _checked(installation, datanode)
     port = datanode.settings.port if datanode.settings else None
     ports = {
-        "datanode": (installed.port, port or installed.port, _client_words),
-        "datanode_ha": (installed.ha_port, port + 1 if port else installed.ha_port, _ha_words),
+        "datanode": (port or installed.port, _client_words),
+        "datanode_ha": (port + 1 if port else installed.ha_port, _ha_words),
     }
-    for word, (checked, bound, words_of) in ports.items():
+    for word, (bound, words_of) in ports.items():
         words = words_of(datanode, bound)
         yield replace(
             _of_datanode(word, datanode, bound),
             addresses=listened(words or (), installation.hosts),
             binds=words != (),
-            precheck=checks and checked == bound,
+            precheck=bound in checked.values(),
             origin=_CONF if port else _STATIC,
         )
+    for word, only_checked in checked.items():
+        if only_checked not in {bound for bound, _ in ports.values()}:
+            yield replace(_of_datanode(word, datanode, only_checked), origin=_STATIC)
+
+
+def _checked(installation: Installation, datanode: Datanode) -> Mapping[str, int]:
+    """Return the ports that cm_agent looks at before a start, by the words for them alone.
+
+    It looks only where CM itself starts gaussdb, hence not with resource pooling
+    (cma_instance_management.cpp). Without CM gs_ctl looks, too, but starts gaussdb whatever it
+    sees (pg_ctl.cpp do_start).
+    """
+    node, installed = installation.node, datanode.installed
+    if node is None or not node.has_cm or installation.resource_pooling:
+        return {}
+    return {"datanode_installed": installed.port, "datanode_ha_installed": installed.ha_port}
 
 
 def _of_datanode(word: str, datanode: Datanode, port: int) -> Endpoint:

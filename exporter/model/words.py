@@ -30,6 +30,8 @@ ENDPOINT_WORDS: Mapping[str, EndpointWord] = MappingProxyType(
         "cm_agent": EndpointWord("cm_agent", "cm_agent"),
         "datanode": EndpointWord("gaussdb", "datanode", precheck=True),
         "datanode_ha": EndpointWord("gaussdb", "datanode", precheck=True),
+        "datanode_installed": EndpointWord("gaussdb", "datanode", precheck=True, binds=False),
+        "datanode_ha_installed": EndpointWord("gaussdb", "datanode", precheck=True, binds=False),
         "datanode_heartbeat": EndpointWord("gaussdb", "datanode"),
         "dss": EndpointWord("dssserver", "dss"),
         "dms": EndpointWord("gaussdb", "datanode"),

@@ -12,7 +12,20 @@ def duplicates(endpoints: Iterable[Endpoint]) -> frozenset[EndpointKey]:
     """Return the endpoints whose port another endpoint of this node has, too."""
     every = tuple(endpoints)
     uses = Counter(endpoint.port for endpoint in every)
-    return frozenset(endpoint.key for endpoint in every if uses[endpoint.port] > 1)
+    shared = [endpoint for endpoint in every if uses[endpoint.port] > 1]
+    return frozenset(one.key for one in shared if any(_meet(one, other) for other in shared))
+
+
+def _meet(one: Endpoint, other: Endpoint) -> bool:
+    """Tell whether either is in the other's way.
+
+    Where a component does not bind the port, its own listener there is not: nobody looks while it
+    runs.
+    """
+    if one.key == other.key or one.port != other.port:
+        return False
+    same = (one.component, one.instance_id) == (other.component, other.instance_id)
+    return not same or (one.binds and other.binds)
 
 
 def address_missing(endpoint: Endpoint, present: frozenset[IPAddress]) -> bool:

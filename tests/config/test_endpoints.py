@@ -30,19 +30,27 @@ KNOWN = [
     ("cm_agent", "cm_agent", "cm_agent", False),
     ("datanode", "gaussdb", "datanode", True),
     ("datanode_ha", "gaussdb", "datanode", True),
+    ("datanode_installed", "gaussdb", "datanode", True),
+    ("datanode_ha_installed", "gaussdb", "datanode", True),
     ("datanode_heartbeat", "gaussdb", "datanode", False),
     ("dss", "dssserver", "dss", False),
     ("dms", "gaussdb", "datanode", False),
 ]
 
 
+NOBODY_BINDS = {"datanode_installed", "datanode_ha_installed"}
+
+
 @pytest.mark.parametrize(("word", "process", "component", "precheck"), KNOWN)
 def test_a_known_word_brings_its_facts(
     word: str, process: str, component: str, *, precheck: bool
 ) -> None:
-    """An endpoint of a known word needs a port only; process and precheck follow from the word."""
+    """An endpoint of a known word needs a port only; what is true of it follows from the word."""
     (endpoint,) = configured_endpoints(Config(endpoints=(EndpointConfig(word, "1", 15300),)))
-    assert endpoint == Endpoint(word, "1", 15300, process, component, precheck=precheck)
+    binds = word not in NOBODY_BINDS
+    assert endpoint == Endpoint(
+        word, "1", 15300, process, component, binds=binds, precheck=precheck
+    )
 
 
 def test_every_known_word_is_tried_above() -> None:

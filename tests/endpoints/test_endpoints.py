@@ -24,9 +24,12 @@ from exporter.model.installation import (
     ReplicationChannel,
     ResourceInstance,
 )
-from exporter.model.ports import Endpoint, IPAddress
+from exporter.model.ports import Endpoint, IPAddress, Reason
 from exporter.model.static_config import StaticConfig, StaticEtcd
+from exporter.ownership import Programs, judge
 from exporter.parsers.static_config import parse_static_config
+from tests.support.facts import APP, CLUSTER, OMM, OTHER_USER, process, socket
+from tests.support.facts import facts as seen_sockets
 from tests.support.installations import HOSTS, TWO_NODES, installation
 from tests.support.static_config_writer import make_cluster, seen_from
 
@@ -198,11 +201,90 @@ def test_every_datanode_has_its_own_endpoints(count: int) -> None:
     ]
 
 
-def test_the_set_port_counts_and_is_checked_only_where_it_is_the_installed_one() -> None:
-    """The server binds postgresql.conf's port; cm_agent looks for the installed one, in vain."""
+def _ports(found: dict[str, Endpoint]) -> dict[str, tuple[int, bool, bool]]:
+    """Say of each endpoint of the database which port it is, who binds and who checks it."""
+    return {
+        word: (each.port, each.binds, each.precheck)
+        for word, each in found.items()
+        if each.component == "datanode"
+    }
+
+
+def test_a_port_that_is_set_anew_leaves_the_installed_one_to_cm_agents_check() -> None:
+    """The server binds postgresql.conf's port; cm_agent looks at the one in the static config."""
     found = _by_word(installation(settings=[replace(OM, port=15500, channels=())]))
-    assert (found["datanode"].port, found["datanode"].precheck) == (15500, False)
-    assert (found["datanode_ha"].port, found["datanode_ha"].precheck) == (15501, False)
+    assert _ports(found) == {
+        "datanode": (15500, True, False),
+        "datanode_ha": (15501, True, False),
+        "datanode_installed": (15400, False, True),
+        "datanode_ha_installed": (15401, False, True),
+    }
+    installed = found["datanode_installed"]
+    assert (installed.process, installed.component) == ("gaussdb", "datanode")
+    assert (installed.instance_id, installed.data_dir) == ("6001", found["datanode"].data_dir)
+    assert (installed.addresses, installed.origin) == (None, "cluster_static_config")
+
+
+@pytest.mark.parametrize(
+    ("port", "ports"),
+    [
+        (
+            15401,
+            {
+                "datanode": (15401, True, True),
+                "datanode_ha": (15402, True, False),
+                "datanode_installed": (15400, False, True),
+            },
+        ),
+        (
+            15399,
+            {
+                "datanode": (15399, True, False),
+                "datanode_ha": (15400, True, True),
+                "datanode_ha_installed": (15401, False, True),
+            },
+        ),
+    ],
+)
+def test_a_port_that_is_bound_and_checked_is_one_endpoint(
+    port: int, ports: dict[str, tuple[int, bool, bool]]
+) -> None:
+    """The new P may be the installed P+1: cm_agent looks at a port, whatever it is for."""
+    found = _by_word(installation(settings=[replace(OM, port=port, channels=())]))
+    assert _ports(found) == ports
+
+
+def test_the_installed_port_is_no_endpoint_where_nobody_looks_at_it() -> None:
+    """Neither with resource pooling nor without CM does cm_agent check a database's port."""
+    moved = replace(OM, port=15500, channels=())
+    bound = {"datanode": (15500, True, False), "datanode_ha": (15501, True, False)}
+    assert _ports(_by_word(installation(settings=[replace(moved, dms=True)]))) == bound
+    path = SAMPLES / "single_node.node1.cluster_static_config"
+    alone = installation(parse_static_config(path.read_bytes()), settings=[moved])
+    assert _ports(_by_word(alone)) == bound
+
+
+@pytest.mark.parametrize("running", [False, True])
+@pytest.mark.parametrize(
+    ("port", "word"), [(15400, "datanode_installed"), (15401, "datanode_ha_installed")]
+)
+def test_a_strangers_listener_on_the_installed_port_stops_a_start(
+    port: int, word: str, *, running: bool
+) -> None:
+    """A conflict while gaussdb is down, a blocked next start while it runs on its other port."""
+    moved = DatanodeSettings(15500, ("*",))
+    found = [e for e in discovered_endpoints(installation(settings=[moved])) if e.data_dir]
+    gaussdb = process(30, f"{APP}_d712af3/bin/gaussdb", data_dir=found[0].data_dir)
+    own = [(socket(_ANY, inode, port=inode, uid=OMM), (gaussdb,)) for inode in (15500, 15501)]
+    web = (socket(_ANY, 7, port=port), (process(40, "/usr/bin/web", OTHER_USER),))
+    seen = seen_sockets(web, *(own if running else ()))
+    verdicts = judge(found, seen, Programs([gaussdb] if running else [], OMM), CLUSTER, {})
+    reason = Reason.FOREIGN_LISTENER
+    expected = (None, reason) if running else (reason, None)
+    assert {v.endpoint.endpoint: (v.conflict, v.next_start_blocked) for v in verdicts} == {
+        **{each.endpoint: (None, None) for each in found},
+        word: expected,
+    }
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from exporter.endpoints import discovered_endpoints
 from exporter.members import cluster_id
-from exporter.model.installation import CmServerSettings, FactState, Finding, Installation
+from exporter.model.installation import (
+    CmServerSettings,
+    DatanodeSettings,
+    FactState,
+    Finding,
+    Installation,
+)
 from exporter.model.ports import Endpoint
 from exporter.reports.discover import as_json, as_text, plain
 from tests.support.installations import installation
@@ -74,6 +80,25 @@ Looked for
   absent          cm_resource  /cm/cm_resource.json     no such file
 """
     )
+
+
+def test_a_database_port_that_was_set_anew_is_shown_beside_the_installed_one() -> None:
+    """Who binds which, and at which of them cm_agent looks, with the file that says so."""
+    moved = installation(settings=[DatanodeSettings(15500, ("10.77.0.1",))])
+    rows = as_text(moved, discovered_endpoints(moved)).splitlines()
+    shown = [row.split() for row in rows if row.startswith("  datanode")]
+    assert shown == [
+        ["datanode", "6001", "15500", "10.77.0.1", "gaussdb", "postgresql.conf"],
+        ["datanode_ha", "6001", "15501", "10.77.0.1", "gaussdb", "postgresql.conf"],
+        [
+            *("datanode_installed", "6001", "15400", "nobody"),
+            *("by", "cm_agent", "gaussdb", "cluster_static_config"),
+        ],
+        [
+            *("datanode_ha_installed", "6001", "15401", "nobody"),
+            *("by", "cm_agent", "gaussdb", "cluster_static_config"),
+        ],
+    ]
 
 
 def test_nothing_found_is_said_without_empty_tables() -> None:

@@ -18,6 +18,8 @@ PORTS = {
     "cm_agent": ("10001", "15302"),
     "datanode": ("6001", "15400"),
     "datanode_ha": ("6001", "15401"),
+    "datanode_installed": ("6001", "15500"),
+    "datanode_ha_installed": ("6001", "15501"),
     "datanode_heartbeat": ("6001", "15405"),
     "dss": ("20001", "15410"),
     "dms": ("6001", "15420"),
