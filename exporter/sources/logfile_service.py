@@ -15,7 +15,7 @@ from exporter.sources.logfile_follower import Evidence, LogFollower
 from exporter.sources.logfile_state import StateFile
 
 POLL_SECONDS = 1.0
-QUIET_POLL_SECONDS = 4.0  # a look costs 1 ms; a record that counts as present is 10 s old at most
+QUIET_POLL_SECONDS = 5.0  # a look costs 1 ms; a record that counts as present is 10 s old at most
 _QUIET_AFTER_SECONDS = 60.0
 SAVE_SECONDS = 30.0
 _LONGEST_DELAY = 60.0

@@ -112,7 +112,7 @@ def test_findings_are_shown_when_they_are_written_down(stage: Stage) -> None:
 
 
 def test_logs_without_records_are_looked_at_less_often(stage: Stage) -> None:
-    """After a quiet minute a look comes every four seconds, and every second with a record."""
+    """After a quiet minute a look comes every five seconds, and every second with a record."""
     paces = []
     for seconds in (0, 59, 1):
         stage.monotonic += seconds
