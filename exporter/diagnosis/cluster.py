@@ -56,6 +56,15 @@ class Cluster:
         """Whether it is known to have no CM: its members are known, and none is a part of CM."""
         return bool(self.members) and not any(m.component in _PARTS_OF_CM for m in self.members)
 
+    @property
+    def has_dms(self) -> bool:
+        """Whether any node shows a port of DMS: with it, scripts of CM's start the database."""
+        return any(
+            sample.labels["endpoint"] == "dms"
+            for node in self.nodes
+            for sample in node.page.all("opengauss_port_listening")
+        )
+
     def names_of(self, node: Node) -> tuple[str, ...]:
         """Return what the static configs call a node: one name, unless they differ."""
         return tuple(sorted({m.node_name for m in self.members if m.node_id == node.node_id}))

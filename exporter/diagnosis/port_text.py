@@ -64,8 +64,7 @@ def description(say: Say, taken: Taken) -> str:
     parts = [_head(say, taken)]
     for reason in taken.reasons:
         parts += [say("reason", reason=reason), say(f"reason {reason}")]
-        if not taken.cluster.without_cm:
-            parts.append(_check(say, taken.key.endpoint, reason))
+        parts.append(_check(say, taken, reason))
     parts += [_holder(say, node, each) for node, each in taken.holders[: taken.shown]]
     more = len(taken.holders) - taken.shown
     if more > 0:
@@ -83,13 +82,19 @@ def _head(say: Say, taken: Taken) -> str:
     return head + say("refused_stopped" if taken.on_purpose else "refused_running")
 
 
-def _check(say: Say, endpoint: str, reason: str) -> str:
-    """Say what cm_agent's own check, which only these endpoints have, makes of it."""
-    if endpoint in CM_PORTS | DB_PORTS and reason in _CHECK_SEES:
+def _check(say: Say, taken: Taken, reason: str) -> str:
+    """Say what cm_agent's own check, which only these endpoints have, makes of it.
+
+    It has none of a database with DMS, which its scripts start (CM cma_instance_management.cpp).
+    """
+    cluster, checked = taken.cluster, CM_PORTS
+    if not cluster.has_dms:
+        checked |= DB_PORTS
+    if cluster.without_cm or taken.key.endpoint not in checked:
+        return ""
+    if reason in _CHECK_SEES:
         return say("check_sees")
-    if endpoint in CM_PORTS | DB_PORTS and reason in _CHECK_BLIND:
-        return say("check_blind")
-    return ""
+    return say("check_blind") if reason in _CHECK_BLIND else ""
 
 
 def _holder(say: Say, node: Node, holder: Holder) -> str:
