@@ -68,15 +68,23 @@ def test_every_dependency_has_a_wheel(version: str, machine: str, tmp_path: Path
     assert (tmp_path / "prometheus_client").is_dir()
 
 
+def _python(version: str) -> str:
+    """Find a Python that runs: a version manager may have the command of one that does not."""
+    python = shutil.which(f"python{version}")
+    if python is None or subprocess.run([python, "--version"], check=False).returncode != 0:
+        pytest.fail(
+            f"python{version} is not on PATH, or does not run: install it. With pyenv:"
+            " PYENV_VERSION=$(pyenv versions --bare | paste -sd:) make packages"
+        )
+    return python
+
+
 @pytest.mark.parametrize("version", PYTHONS)
 def test_the_locked_wheels_give_a_page(
     version: str, built: dict[str, Path], tmp_path: Path
 ) -> None:
     """In an empty environment of each Python, lock file and wheel are enough for a page."""
-    python = shutil.which(f"python{version}")
-    if python is None:
-        pytest.fail(f"python{version} is not on PATH")
-    subprocess.run([python, "-m", "venv", str(tmp_path)], check=True)
+    subprocess.run([_python(version), "-m", "venv", str(tmp_path)], check=True)
     pip = [str(tmp_path / "bin/pip"), "install", "--quiet", "--disable-pip-version-check"]
     lock = ROOT / f"requirements/py{version}.txt"
     subprocess.run([*pip, "--require-hashes", "--requirement", str(lock)], check=True)
