@@ -123,19 +123,9 @@ class PortInspector:
         self._own_listener_seen: dict[EndpointKey, float] = {}
         self._running = _Running((), -1)
         self._judged = _Judged()
-        self._last: Optional[Inspection] = None
 
     def inspect(self) -> Inspection:
-        """Look once; raises SourceError when the sockets cannot be read at all.
-
-        A look that shows what the last one did returns that one.
-        """
-        seen = self._look()
-        if self._last is None or seen != self._last:
-            self._last = seen
-        return self._last
-
-    def _look(self) -> Inspection:
+        """Look once; raises SourceError when the sockets cannot be read at all."""
         endpoints, identity = self._endpoints(), self._identity()
         programs = self._programs(identity.uid)
         facts = self._listeners(frozenset(e.port for e in endpoints))

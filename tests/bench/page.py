@@ -110,7 +110,8 @@ def _served(exporter: ExporterProcess, where: str) -> Iterator[Row]:
 def _await_normal(exporter: ExporterProcess) -> None:
     """Wait until the cluster has started, and its logs have been quiet for a minute."""
     deadline = time.monotonic() + SETTLED_SECONDS
-    while b'state="Normal"} 1.0' not in _scrapes(exporter.port, 1)[1]:
+    normal = b'opengauss_cm_cluster_state{state="Normal"} 1.0'
+    while normal not in _scrapes(exporter.port, 1)[1]:
         if time.monotonic() > deadline:
             raise TimeoutError(f"not Normal within {SETTLED_SECONDS:.0f} s")
         time.sleep(1)
