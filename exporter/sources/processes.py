@@ -7,9 +7,11 @@ from it.
 
 from __future__ import annotations
 
+import itertools
 import os
 import posixpath
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Callable, Optional
 
@@ -22,8 +24,8 @@ from exporter.sources.procfs import Procfs
 
 _DELETED = " (deleted)"
 _YOUNG_SECONDS = 10.0
-_TURNS = 10
 _FEW = 64
+_TURNS = 32  # a look costs 10 to 20 microseconds
 
 
 class ProcessReader:
@@ -117,19 +119,12 @@ class ProcessReader:
 
 @dataclass
 class _Seen:
-    """What is remembered of a pid; ``process`` once its user's processes were asked for.
-
-    ``settled``: it has been known for ten seconds. ``watched``: it is one of the user's processes,
-    and has an openGauss environment.
-    """
+    """What is remembered of a pid; ``described``: whether its facts were ever asked for."""
 
     inode: int
     uid: int
     since: float
-    settled: bool = False
-    watched: bool = False
     described: bool = False
-    process: Optional[Process] = None
 
 
 class ProcessTable:
@@ -137,11 +132,11 @@ class ProcessTable:
 
     A scan looks at every pid that was first seen within the last ten seconds (a login, a service,
     a cron job changes user and program in its first moments), at those of the user's processes that
-    have an openGauss environment, at all of the user's if there are no more than 64, and at every
-    tenth of the others in turn. Of any of those others it is noticed at once that it is gone; ten
-    scans later at the latest that it ended without being reaped, became another program or user, or
-    that its pid was given to another process within one scrape interval, which takes as many forks
-    as there are pids. The holders of a port are verified at every look (``OwnerLookup``).
+    have an openGauss environment, at all of the user's if there are no more than 64, and at 32 of
+    all in turn. Of any other process it is noticed at once that it is gone; only in its turn that
+    it ended without being reaped, became another program or user, or that its pid was given to
+    another process within one scrape interval, which takes as many forks as there are pids. The
+    holders of a port are verified at every look (``OwnerLookup``).
     """
 
     def __init__(
@@ -151,11 +146,9 @@ class ProcessTable:
         self._reader = reader
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._seen: dict[str, _Seen] = {}
         self._newcomers: set[str] = set()
-        self._scans = 0
-        self._uid: Optional[int] = None
         self._found: tuple[Process, ...] = ()
+        self._begin_anew(None)
 
     def of_user(self, uid: int) -> tuple[Process, ...]:
         """Return the processes of this uid; the same tuple as before while nothing has changed.
@@ -164,11 +157,11 @@ class ProcessTable:
         """
         with self._lock:
             if uid != self._uid:
-                self._seen, self._uid = {}, uid
+                self._begin_anew(uid)
             self._scan()
-            found = [s.process for s in self._seen.values() if s.process is not None]
-            if self._found != tuple(found):
-                self._found = tuple(found)
+            found = tuple(self._own.values())
+            if self._found != found:
+                self._found = found
             return self._found
 
     def uids(self) -> dict[str, int]:
@@ -183,44 +176,71 @@ class ProcessTable:
             newcomers, self._newcomers = self._newcomers & self._seen.keys(), set()
             return newcomers
 
-    def _scan(self) -> None:
-        now, turn = self._monotonic(), str(self._scans % _TURNS)
-        few = len(self._found) <= _FEW
-        self._scans += 1
-        before, self._seen = self._seen, {}
-        for pid in self._procfs.pids():
-            seen = before.get(pid)
-            if (
-                seen is None
-                or not seen.settled
-                or seen.watched
-                or pid[-1] == turn
-                or (few and seen.process is not None)
-            ):
-                seen = self._look(pid, seen, now)
-            if seen is not None:
-                self._seen[pid] = seen
+    def _begin_anew(self, uid: Optional[int]) -> None:
+        """Forget everything: from now on it is the processes of this user that are described."""
+        self._uid = uid
+        self._pids: list[str] = []
+        self._seen: dict[str, _Seen] = {}
+        self._young: set[str] = set()
+        self._own: dict[str, Process] = {}
+        self._turns: Iterator[str] = iter(())
 
-    def _look(self, pid: str, seen: Optional[_Seen], now: float) -> Optional[_Seen]:
-        """Look at a pid (again); None when its process is gone."""
+    def _scan(self) -> None:
+        """Look at what is due; on a host of many processes hardly any of them is."""
+        now, pids = self._monotonic(), self._procfs.pids()
+        if pids != self._pids:
+            self._pids = pids
+            for pid in self._seen.keys() - set(pids):
+                self._forget(pid)
+            self._young.update(set(pids) - self._seen.keys())
+        for pid in self._due():
+            self._look(pid, now)
+
+    def _due(self) -> dict[str, None]:
+        """List the pids to look at, in an order that does not change by itself."""
+        own = self._own
+        close = own if len(own) <= _FEW else (p for p in own if own[p].gausshome is not None)
+        turns = list(itertools.islice(self._turns, _TURNS))
+        if len(turns) < _TURNS:  # all had theirs
+            self._turns = iter(tuple(self._seen))
+            turns += itertools.islice(self._turns, _TURNS - len(turns))
+        young = sorted(self._young, key=int)
+        return dict.fromkeys([*young, *close, *(pid for pid in turns if pid in self._seen)])
+
+    def _look(self, pid: str, now: float) -> None:
+        """Look at a pid (again)."""
         identity = self._procfs.identity(pid)
         if identity is None:
-            return None
+            self._forget(pid)
+            return
+        seen = self._seen.get(pid)
         if seen is None or seen.inode != identity[0]:
             self._newcomers.add(pid)
         if seen is None or (seen.inode, seen.uid) != identity:
-            seen = _Seen(*identity, since=now)
-        seen.settled = now - seen.since >= _YOUNG_SECONDS
+            self._own.pop(pid, None)
+            self._young.add(pid)
+            seen = self._seen[pid] = _Seen(*identity, since=now)
+        if now - seen.since >= _YOUNG_SECONDS:
+            self._young.discard(pid)
         if seen.uid == self._uid:
             self._refresh(pid, seen)
-        return seen
 
     def _refresh(self, pid: str, seen: _Seen) -> None:
         """Read the facts anew unless the executable is readable and the same."""
-        known = seen.process
-        if known is None and seen.described and seen.settled:
+        known = self._own.get(pid)
+        if known is None and seen.described and pid not in self._young:
             return  # a zombie or a thread of the kernel stays what it is
-        if known is None or not known.exe or known.exe != self._reader.exe(pid):
-            seen.process = self._reader.describe(pid, known)
-            seen.described = True
-            seen.watched = seen.process is not None and seen.process.gausshome is not None
+        if known is not None and known.exe and known.exe == self._reader.exe(pid):
+            return
+        seen.described = True
+        process = self._reader.describe(pid, known)
+        if process is None:
+            self._own.pop(pid, None)
+        else:
+            self._own[pid] = process
+
+    def _forget(self, pid: str) -> None:
+        """Drop a process that is gone."""
+        self._seen.pop(pid, None)
+        self._own.pop(pid, None)
+        self._young.discard(pid)

@@ -210,11 +210,11 @@ def test_a_young_process_that_becomes_another_program_is_noticed_at_once(made_up
     assert (found.exe, found.name) == ("/opt/app/bin/cm_server", "cm_server")
 
 
-CROWD = 100  # more than are looked at in every scan
+CROWD = 320  # ten times as many as are looked at in turn
 
 
 def test_old_processes_of_a_crowd_are_looked_at_in_turns(made_up: MadeUp) -> None:
-    """Ten seconds after it was first seen each process costs one look in ten scans."""
+    """Ten seconds after it was first seen each process costs a look in its turn, of 32 a scan."""
     for pid in range(1, CROWD + 1):
         made_up.start(pid, "/bin/sh")
     uid, clock, procfs = os.geteuid(), Clock(), CountingProcfs(made_up.root)
@@ -226,7 +226,7 @@ def test_old_processes_of_a_crowd_are_looked_at_in_turns(made_up: MadeUp) -> Non
     clock.now += 10
     table.of_user(uid)
     procfs.looked.clear()
-    for _ in range(10):
+    for _ in range(CROWD // 32):
         assert len(table.of_user(uid)) == CROWD
     assert sorted(int(pid) for pid in procfs.looked) == list(range(1, CROWD + 1))
 
@@ -275,7 +275,7 @@ def test_of_few_processes_every_one_is_looked_at_in_every_scan(made_up: MadeUp) 
 def test_an_old_process_that_becomes_another_program_is_noticed_in_its_turn(
     made_up: MadeUp,
 ) -> None:
-    """Within ten scans the new executable is seen, and the process is a newcomer to nobody."""
+    """When all had their turn the new executable is seen, and the process is new to nobody."""
     for pid in range(1, CROWD + 1):
         made_up.start(pid, "/bin/sh")
     uid, clock = os.geteuid(), Clock()
@@ -285,7 +285,7 @@ def test_an_old_process_that_becomes_another_program_is_noticed_in_its_turn(
     table.of_user(uid)
     table.newcomers()
     made_up.start(1, "/opt/app/bin/cm_server")
-    seen = [{p.id.pid: p.exe for p in table.of_user(uid)}[1] for _ in range(10)]
+    seen = [{p.id.pid: p.exe for p in table.of_user(uid)}[1] for _ in range(CROWD // 32 + 1)]
     assert seen[-1] == "/opt/app/bin/cm_server"
     assert table.newcomers() == set()
 
