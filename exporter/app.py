@@ -218,7 +218,7 @@ def serve(options: Options, config: Config) -> int:
         first,
         lambda: build(options, read_config(options), runtime),
         runtime.reloads,
-        (web.refresh,),
+        (web.refresh,) if options.web_config_file else (),
     )
 
     async def live() -> None:

@@ -112,7 +112,7 @@ class Daemon:
 
     async def _look_at_files(self) -> None:
         """Notice new certificates and users, whose files nobody reloads by hand."""
-        while True:
+        while self._reloader.watches_files:
             await asyncio.sleep(LOOK_SECONDS)
             await self._in_thread(self._reloader.look)
 

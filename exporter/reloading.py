@@ -75,6 +75,11 @@ class Reloader:
         """The application in force."""
         return self._current
 
+    @property
+    def watches_files(self) -> bool:
+        """Whether there is anything to ``look`` at."""
+        return bool(self._others)
+
     def reload(self) -> str:
         """Read all anew and put it in force; returns why something is not, empty when all is."""
         problems = (self._reload_application(), self.look())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Callable
@@ -13,8 +14,9 @@ from exporter.errors import SourceError
 from exporter.members import members
 from exporter.model.installation import Installation
 from exporter.poller import Cadence, QueryPoller
+from exporter.sources.accounts import KnownAccounts
 from exporter.sources.cm_ctl import CmCtlQuery, QuerySettings
-from exporter.sources.command import Runner
+from exporter.sources.command import Account, Runner
 from exporter.sources.host_files import HostFiles
 from exporter.sources.markers import read_markers
 
@@ -43,7 +45,8 @@ def query_parts(
     """
     runner = Runner()
     settings = QuerySettings(config.command, config.timeout)
-    query = CmCtlQuery(runner, settings, installation, environ)
+    accounts = KnownAccounts(Account.of, time.monotonic)
+    query = CmCtlQuery(runner, settings, installation, environ, accounts.find)
 
     def max_age() -> float:
         """Two turns may be missed, each as long as it can be."""
