@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Callable, NamedTuple, Optional, Protocol, TypeVar
 
 from exporter.errors import SourceError
@@ -36,6 +37,19 @@ class Poll(NamedTuple):
 
     found: bool
     more: bool
+
+
+@dataclass
+class Standing:
+    """How far the files of a source are read that are there.
+
+    ``lag`` is how many bytes are not read, without those that wait. ``looks_back``: records that
+    are older than the first look are still to be read.
+    """
+
+    files: int = 0
+    lag: int = 0
+    looks_back: bool = False
 
 
 class LogFollower:
@@ -95,21 +109,16 @@ class LogFollower:
         self._table.seen.update((p, wall) for p in patterns if p not in listing.unreadable)
         return Poll(found, more=any(_has_more(file) for file in self._open_files()))
 
-    def lag(self, source: str) -> int:
-        """Tell how many bytes of a source are there and not read, without those that wait."""
-        return sum(
-            max(0, file.size - file.position.offset - file.waiting)
-            for file in self._table.of(source)
-            if not file.position.copy_of
-        )
-
-    def count(self, source: str) -> int:
-        """Tell how many files of a source are there."""
-        return sum(1 for _ in self._table.of(source))
-
-    def looks_back(self, source: str) -> bool:
-        """Whether records of a source that are older than the first look are still to be read."""
-        return any(f.position.offset < f.position.history for f in self._table.of(source))
+    def standings(self) -> dict[str, Standing]:
+        """Tell of each source how far its files are read."""
+        found = {source: Standing() for source in self.activity}
+        for file in self._table.present():
+            standing, position = found[file.position.source], file.position
+            standing.files += 1
+            standing.looks_back |= position.offset < position.history
+            if not position.copy_of:
+                standing.lag += max(0, file.size - position.offset - file.waiting)
+        return found
 
     def dump(self) -> dict[str, Any]:
         """Write down how far everything has been read, in JSON's types."""

@@ -166,7 +166,7 @@ class LogLister:
         archives: Mapping[str, Listed],
     ) -> _Directory:
         """List a directory; ``archives`` need no look, for there may be thousands."""
-        wanted = re.compile(fnmatch.translate(posixpath.basename(pattern.path)))
+        wanted = _names_like(pattern.path)
         names = {
             name
             for name in self._host.names(path)
@@ -202,6 +202,12 @@ def _parent(path: str) -> tuple[str, bool]:
     """Return the pattern of a file's directory, and whether that can be but one."""
     parent = posixpath.dirname(path)
     return parent, _MAGIC.search(parent) is None
+
+
+@lru_cache(maxsize=256)
+def _names_like(path: str) -> re.Pattern[str]:
+    """Return what tells the names that a pattern's last part leads to."""
+    return re.compile(fnmatch.translate(posixpath.basename(path)))
 
 
 def _may_have_changed(known: _Directory, look: os.stat_result) -> bool:

@@ -11,7 +11,7 @@ import structlog
 
 from exporter.errors import ExporterError
 from exporter.model.logs import LogErrorReason, LogSnapshot, SourceActivity
-from exporter.sources.logfile_follower import Evidence, LogFollower
+from exporter.sources.logfile_follower import Evidence, LogFollower, Standing
 from exporter.sources.logfile_state import StateFile
 
 POLL_SECONDS = 1.0
@@ -176,7 +176,8 @@ class LogService:
 
     def _publish(self) -> None:
         known = self._knowledge.snapshot()
-        pending = {s for s in self._follower.activity if self._follower.looks_back(s)}
+        standings = self._follower.standings()
+        pending = {source for source, standing in standings.items() if standing.looks_back}
         self._snapshot = LogSnapshot(
             matches=known.matches,
             last_match=known.last_match,
@@ -185,15 +186,15 @@ class LogService:
             start_failed_after=known.start_failed_after,
             restart_limit_times=known.restart_limit_times,
             covered_since={s: t for s, t in known.covered_since.items() if s not in pending},
-            activity={source: self._activity(source) for source in self._follower.activity},
+            activity={s: self._activity(s, standing) for s, standing in standings.items()},
             service_errors=dict(self._service_errors),
         )
 
-    def _activity(self, source: str) -> SourceActivity:
+    def _activity(self, source: str, standing: Standing) -> SourceActivity:
         done = self._follower.activity[source]
         return SourceActivity(
-            files=self._follower.count(source),
-            lag=self._follower.lag(source),
+            files=standing.files,
+            lag=standing.lag,
             lines=done.lines,
             bytes=done.bytes,
             rotations=done.rotations,

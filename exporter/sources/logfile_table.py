@@ -167,9 +167,9 @@ class FileTable:
         for file in gone[: max(old, len(gone) - MOST_GONE)]:
             self.forget(file)
 
-    def of(self, source: str) -> Iterator[LogFile]:
-        """Give the files of a source that are there."""
-        return (f for f in self.files.values() if f.position.source == source and _counts(f))
+    def present(self) -> Iterator[LogFile]:
+        """Give the files that are there."""
+        return (file for file in self.files.values() if file.is_open or file.listed)
 
     def dump(self) -> dict[str, Any]:
         """Write all positions down in JSON's types."""
@@ -202,7 +202,3 @@ class FileTable:
             self.remember_replaced(LogFile(position, self._host, now))
         self.seen.update({p: time for p, time in seen.items() if p.source in wanted})
         self._contents = contents
-
-
-def _counts(file: LogFile) -> bool:
-    return file.is_open or file.listed
