@@ -57,8 +57,9 @@ def shed_thread_privileges(*, keep_for_user_change: bool) -> None:
     # EINVAL: before Linux 4.3 there is no ambient set to clear.
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, allowed=(errno.EINVAL,))
     for capability in range(_HIGHEST_CAPABILITY + 1):
-        # EINVAL: the kernel knows no such capability. EPERM: no CAP_SETPCAP.
-        _prctl(_PR_CAPBSET_DROP, capability, allowed=(errno.EINVAL, errno.EPERM))
+        # EINVAL: the kernel knows no such capability, and none above. EPERM: no CAP_SETPCAP.
+        if _prctl(_PR_CAPBSET_DROP, capability, allowed=(errno.EINVAL, errno.EPERM)):
+            break
     _clear_sets(keep=keep_for_user_change)
 
 
@@ -87,10 +88,15 @@ def as_the_user_alone() -> Iterator[None]:
         _checked(_libc.capset(ctypes.byref(header), ctypes.byref(data)), "capset")
 
 
-def _prctl(option: int, argument: int, allowed: tuple[int, ...] = ()) -> None:
+def _prctl(option: int, argument: int, allowed: tuple[int, ...] = ()) -> int:
+    """Return 0, or which of the allowed errors the kernel answered."""
     words = (ctypes.c_ulong(argument), *(ctypes.c_ulong(0) for _ in range(3)))
-    if _libc.prctl(option, *words) != 0 and ctypes.get_errno() not in allowed:
-        raise SourceError(f"prctl({option}, {argument}): {os.strerror(ctypes.get_errno())}")
+    if _libc.prctl(option, *words) == 0:
+        return 0
+    number = ctypes.get_errno()
+    if number not in allowed:
+        raise SourceError(f"prctl({option}, {argument}): {os.strerror(number)}")
+    return number
 
 
 def _clear_sets(*, keep: bool) -> None:
