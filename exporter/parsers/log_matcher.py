@@ -130,7 +130,9 @@ class LogMatcher:
         """
         data, end = chunk.data, chunk.end
         near_end = end - _FAR if chunk.more else end
-        for start, stop in self._hits(data, end):
+        lines = self._hits(data, end)
+        for start in sorted(lines):  # numbers: pairs of them would keep the garbage collector busy
+            stop = lines[start]
             behind_time = start + _CM_TIME
             known = None
             if data[behind_time : behind_time + len(_CM_MARK)] == _CM_MARK:
@@ -185,8 +187,8 @@ class LogMatcher:
                 return heads[0]
         return None
 
-    def _hits(self, data: bytes, end: int) -> list[tuple[int, int]]:
-        """Give the bounds of each line in which a signature may match, in their order.
+    def _hits(self, data: bytes, end: int) -> dict[int, int]:
+        """Map where each line begins in which a signature may match to where it ends.
 
         Text that is part of every match is found much faster than the pattern itself.
         """
@@ -197,7 +199,7 @@ class LogMatcher:
                 _find_lines(literal, data, end, lines)
             else:
                 _match_lines(self._patterns[index], data, end, lines)
-        return sorted(lines.items())
+        return lines
 
     def _known(self, words: bytes, line: bytes) -> Optional[tuple[_Group, ...]]:
         """Make the groups of a CM record by its words; None if it is not alone on its line."""
