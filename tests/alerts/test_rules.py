@@ -66,7 +66,7 @@ KEYS_OF_2_42 = {
 FUNCTIONS_OF_2_42 = {
     *("max", "min", "sum", "count", "topk", "and", "or", "unless", "bool"),
     *("absent", "abs", "changes", "count_over_time", "floor", "label_replace", "min_over_time"),
-    *("rate", "sort", "time", "vector"),
+    *("rate", "resets", "sort", "time", "vector"),
 }
 _METRIC = re.compile(r"\b[a-zA-Z_:][a-zA-Z0-9_:]*_[a-zA-Z0-9_:]+\b")
 HEADINGS = {
