@@ -1,10 +1,9 @@
 """The guard around one collector.
 
-A collector is foreign ground: it may raise, hang, or yield nonsense. The guard runs it in a
-thread of its own, when it is its turn among them, and at most one run at a time. Whoever asks while
-a run is in flight joins that run and sees the same result. A run that hangs keeps its place:
-nothing is stacked behind it, nobody waits for it again, and its collector reads as failed until the
-run ends by itself.
+A collector is foreign ground: it may raise, hang, or yield nonsense. The guard has at most one run
+of it in flight, in whatever thread that is. Whoever asks while a run is in flight joins that run
+and sees the same result. A run that hangs keeps its place: nothing is stacked behind it, nobody
+waits for it again, and its collector reads as failed until the run ends by itself.
 """
 
 from __future__ import annotations
@@ -20,8 +19,7 @@ import structlog
 from prometheus_client.core import Metric
 
 from exporter.errors import CatalogueError, ExporterError
-from exporter.turns import Turns
-from exporter.worker import Worker
+from exporter.turns import Call
 
 DEFAULT_PATIENCE_SECONDS = 9.5
 """How long a run is waited for at least: Prometheus's default scrape timeout, less our offset."""
@@ -79,7 +77,6 @@ class Guard:
         collector: Collector,
         declared: frozenset[str],
         clock: Clock,
-        turns: Turns,
         patience: float = DEFAULT_PATIENCE_SECONDS,
     ) -> None:
         self.name = collector.name
@@ -90,22 +87,23 @@ class Guard:
         self._collector = collector
         self._declared = declared
         self._clock = clock
-        self._turns = turns
         self._patience = patience
-        self._worker = Worker(f"collector-{collector.name}")
         self._lock = threading.Lock()  # held for assignments only, never while a collector runs
         self._run: Optional[Run] = None
         self._problem: Optional[str] = None
         self._log = structlog.get_logger().bind(collector=collector.name)
 
-    def join(self, budget: float) -> Run:
-        """Return the run in flight, or start one that its starter gives ``budget`` seconds."""
+    def join(self, budget: float, hand_over: Callable[[Call], None]) -> Run:
+        """Return the run in flight, or start one that its starter gives ``budget`` seconds.
+
+        That one counts as in flight from now on; the call that is handed over makes it.
+        """
         with self._lock:
             if self._run is None or self._run.done.done():
                 now = self._clock.monotonic()
                 run = Run(now, now + max(budget, self._patience))
                 self._run = run
-                self._worker.submit(lambda: self._execute(run))
+                hand_over(lambda: self._execute(run))
             return self._run
 
     def in_flight_since(self) -> Optional[float]:
@@ -129,18 +127,13 @@ class Guard:
         """Log, once a change, that the result was no use to the page."""
         self._note(error.reason, str(error))
 
-    def close(self) -> None:
-        """Let the thread end; a run in flight is left alone."""
-        self._worker.stop()
-
     def _age(self, run: Run) -> float:
         return self._clock.monotonic() - run.started
 
     def _execute(self, run: Run) -> None:
-        with self._turns.take():
-            started = self._clock.monotonic()
-            outcome = self._collect()
-            self.last_finish = self._clock.monotonic()
+        started = self._clock.monotonic()
+        outcome = self._collect()
+        self.last_finish = self._clock.monotonic()
         self.duration = self.last_finish - started
         if outcome.error is None:
             self.last_success = self._clock.wall()

@@ -16,7 +16,7 @@ from exporter.metrics.exporter import (
     COLLECTOR_LAST_SUCCESS,
     COLLECTOR_SUCCESS,
 )
-from exporter.turns import Turns
+from exporter.turns import Call, Turns
 
 __all__ = ["Clock", "Collector", "Latest", "Registry", "Scrape"]
 
@@ -24,11 +24,13 @@ __all__ = ["Clock", "Collector", "Latest", "Registry", "Scrape"]
 class Scrape:
     """One look at all collectors, under way since it was made."""
 
-    def __init__(self, guards: Sequence[Guard], clock: Clock, budget: float) -> None:
+    def __init__(self, guards: Sequence[Guard], turns: Turns, clock: Clock, budget: float) -> None:
         now = clock.monotonic()
         self._clock = clock
         self._deadline = now + budget
-        self._runs = [(guard, guard.join(budget)) for guard in guards]
+        calls: list[Call] = []
+        self._runs = [(guard, guard.join(budget, calls.append)) for guard in guards]
+        turns.submit(calls)  # all in one go: a thread is woken once
         self.pending: tuple[Future[Outcome], ...] = tuple(
             run.done for _, run in self._runs if run.overdue_at > now
         )
@@ -111,12 +113,12 @@ class Registry:
             raise ValueError(f"two collectors of one name: {names}")
         declared = frozenset(entry.name for entry in catalogue)
         self._clock = clock
-        turns = Turns()
-        self._guards = [Guard(each, declared, clock, turns, patience) for each in collectors]
+        self._turns = Turns("collectors")
+        self._guards = [Guard(each, declared, clock, patience) for each in collectors]
 
     def begin(self, budget: float) -> Scrape:
         """Ask every collector, giving them ``budget`` seconds; returns at once."""
-        return Scrape(self._guards, self._clock, budget)
+        return Scrape(self._guards, self._turns, self._clock, budget)
 
     def scrape(self, budget: float) -> tuple[Metric, ...]:
         """Ask every collector and wait, ``budget`` seconds at most."""
@@ -154,5 +156,4 @@ class Registry:
 
     def close(self) -> None:
         """Let the collectors' threads end; a run in flight is left alone."""
-        for guard in self._guards:
-            guard.close()
+        self._turns.stop()

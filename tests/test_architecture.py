@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "worker": set(),
     "turns": set(),
-    "guard": {"errors", "turns", "worker"},
+    "guard": {"errors", "turns"},
     "registry": {"errors", "guard", "metrics", "turns"},
     "reloading": {"model", "errors", "registry"},
     "daemon": {"registry", "reloading", "web", "worker"},

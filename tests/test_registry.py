@@ -258,9 +258,19 @@ def test_a_watchdog_sees_that_nothing_moves() -> None:
 
 def test_close_ends_the_threads() -> None:
     """A registry that a reload replaced leaves no thread behind."""
-    registry = Registry([Fixed("closing", gauge("a"))], CATALOGUE)
+    before = set(threading.enumerate())
+    registry = Registry([Fixed("one", gauge("a")), Fixed("two", gauge("b"))], CATALOGUE)
     registry.scrape(BUDGET)
-    (worker,) = [each for each in threading.enumerate() if each.name == "collector-closing"]
+    ours = [each for each in threading.enumerate() if each not in before]
+    assert {each.name for each in ours} in ({"collectors-1"}, {"collectors-1", "collectors-2"})
     registry.close()
-    worker.join(BUDGET)
-    assert not worker.is_alive()
+    for worker in ours:
+        worker.join(BUDGET)
+    assert not any(worker.is_alive() for worker in ours)
+
+
+def test_a_closed_registry_still_answers() -> None:
+    """Who asked for it just before a reload replaced it gets a page."""
+    registry = Registry([Fixed("one", gauge("a"))], CATALOGUE)
+    registry.close()
+    assert values(registry.scrape(BUDGET))["collector_success.one"] == 1
