@@ -20,6 +20,20 @@ HOLDER = recorded.HOLDER_START.labels
 ON_PORT = f"on ({', '.join(PORT)})"
 # The start of a process in the time zone in which the page shows it.
 PROCESS = "TZ=${__timezone} ps -o pid,lstart,user,args"
+# The form of a host's name, as nothing else becomes part of a command.
+HOST = "[A-Za-z0-9][A-Za-z0-9_.-]*"
+CLUSTER = Scope(("cluster",))
+NODE = ("cluster", "node_id")
+CM_PORTS, DB_PORTS = (
+    "|".join(
+        name
+        for name, word in ENDPOINT_WORDS.items()
+        if word.precheck and word.component == component
+    )
+    for component in ("cm_server", "datanode")
+)
+# What gs_om starts: neither a heartbeat, which gaussdb opens by itself, nor what is not openGauss'.
+BY_GS_OM = f"(?:{DB_PORTS}|dms)"
 RANGE = "sysctl net.ipv4.ip_local_port_range"
 NO_TIME = {"0": words.Word("-", words.NEUTRAL)}
 
@@ -47,34 +61,55 @@ STEP_COLUMNS = (
 )
 
 
-def _status_rows(scope: Scope) -> str:
+def _status_rows(scope: Scope, extra: str = "") -> str:
     """Tell the ports that are taken now or block a start, with the label `status`."""
-    conflict, blocked = scope.select(recorded.CONFLICT), scope.select(recorded.BLOCKED)
+    conflict, blocked = (
+        scope.select(rows, extra) for rows in (recorded.CONFLICT, recorded.BLOCKED)
+    )
     return first_of(
         [labelled(conflict, "status", "conflict"), labelled(blocked, "status", "blocked")]
     )
 
 
-def _holder_rows(scope: Scope) -> str:
+def _checked_rows(scope: Scope) -> str:
+    """Tell the same with the label `agent`: what cm_agent's check makes of it, if there is one.
+
+    A database with DMS has none, for scripts start it (CM cma_instance_management.cpp).
+    """
+    every = _status_rows(scope)
+    servers, databases = (
+        _status_rows(scope, f'endpoint=~"{words}"') for words in (CM_PORTS, DB_PORTS)
+    )
+    with_dms, without_cm = (
+        CLUSTER.select(rows) for rows in (recorded.WITH_DMS, recorded.WITHOUT_CM)
+    )
+    checked = first_of([servers, f"({databases}) unless on (cluster) {with_dms}"])
+    there = f"({checked}) unless on (cluster) {without_cm}"
+    rows = (
+        copied(there, "agent", "$1", "reason", "(.+)"),
+        labelled(f"({every}) and on (cluster) {without_cm}", "agent", "without_cm"),
+        labelled(every, "agent", "unchecked"),
+    )
+    return f"\nor {ON_PORT} ".join(rows)
+
+
+def _holder_rows(scope: Scope, status: str, *labels: str) -> str:
     """Tell each holder with its pid as a label and its start as the value, 0 if not known.
 
-    A port whose holder has vanished keeps a row of its own.
+    A port whose holder has vanished keeps a row of its own. ``labels`` are more of the status'.
     """
     on_holder = f"on ({', '.join(HOLDER)})"
     pids = f'count_values by ({", ".join(HOLDER)}) ("pid", {scope.select(recorded.HOLDER_PID)})'
     started = f"{pids} * {on_holder} group_left () {scope.select(recorded.HOLDER_START)}"
     held = first_of([started, f"{pids} * 0"])
-    status = _status_rows(scope)
-    joined = f"({held}) * {ON_PORT} group_left (status, reason, node_id) ({status})"
+    shown = ("status", "reason", "node_id", *labels)
+    joined = f"({held}) * {ON_PORT} group_left ({', '.join(shown)}) ({status})"
     return f"({joined})\nor {ON_PORT} (({status}) * 0)"
 
 
 def holders(scope: Scope) -> str:
     """Tell the table of holders."""
-    checked = "|".join(name for name, word in ENDPOINT_WORDS.items() if word.precheck)
-    rows = labelled(_holder_rows(scope), "agent", "unchecked")
-    joined = f'label_join({rows}, "case", "/", "endpoint", "reason")'
-    rows = copied(joined, "agent", "$2", "case", f"({checked})/(.*)")
+    rows = _holder_rows(scope, _checked_rows(scope), "agent")
     rows = copied(rows, "place", "$1", "container", "(.{12}).*")
     rows = copied(rows, "place", "$1", "unit", "(.+)")
     rows = copied(rows, "at", "on $1", "address", "(.+)")
@@ -86,18 +121,23 @@ def holders(scope: Scope) -> str:
 def next_steps(scope: Scope) -> str:
     """Tell what to do, row by row: how to look, what to do, and what starts it again.
 
-    Numbers alone become part of a command: pids, ports and the ids of nodes.
+    Numbers, and names of the form of a host's, alone become part of a command: pids, ports, nodes.
     """
     left, down = scope.select(recorded.LEFT_STOPPED), states.passed(scope)
+    taken = first_of(
+        [
+            _step(_held(scope), "", "ports.md"),
+            _step(left, "left_stopped", "history.md", by="gs_om"),
+            _step(down, "passed", "history.md", by="gs_om"),
+        ]
+    )
     rows = first_of(
         [
-            _starting(_step(_held(scope), "", "ports.md")),
-            _starting(_step(left, "left_stopped", "history.md")),
-            _starting(_step(down, "passed", "history.md")),
+            _starting(taken),
             _step(states.address_missing(scope), "address", "risks.md", "ip -brief address"),
             _step(scope.select(recorded.DUPLICATE), "duplicate", "risks.md"),
             _step(states.ephemeral(scope), "ephemeral", "risks.md", RANGE),
-            _starting(_step(states.stopped(scope), "stopped", "cluster.md")),
+            _starting(_step(states.stopped(scope), "stopped", "cluster.md", by="gs_om")),
         ]
     )
     shown = ", ".join(column.label for column in STEP_COLUMNS)
@@ -115,20 +155,43 @@ def _with_runbook(scope: Scope, rows: str) -> str:
 
 
 def _held(scope: Scope) -> str:
-    rows = copied(_holder_rows(scope), "look", "ss -tanp 'sport = :$1'", "port", "([0-9]+)")
+    rows = _holder_rows(scope, _status_rows(scope))
+    rows = copied(rows, "look", "ss -tanp 'sport = :$1'", "port", "([0-9]+)")
     rows = copied(rows, "look", f"{PROCESS} -p $1", "pid", "([1-9][0-9]*)")
+    rows = copied(rows, "by", "gs_om", "endpoint", BY_GS_OM)
     return copied(rows, "action", "$1", "relation", "(.+)")
 
 
-def _step(rows: str, action: str, page: str, look: str = "") -> str:
-    labels = {"action": action, "look": look, "page": f"runbooks/{page}"}
+def _step(rows: str, action: str, page: str, look: str = "", by: str = "") -> str:
+    labels = {"action": action, "look": look, "page": f"runbooks/{page}", "by": by}
     for label, value in labels.items():
         rows = labelled(rows, label, value) if value else rows
     return rows
 
 
 def _starting(rows: str) -> str:
-    return copied(rows, "start", "cm_ctl start -n $1", "node_id", "([0-9]+)")
+    """Say what starts a row's node: cm_ctl, and where there is no CM gs_om, if `by` says so."""
+    rows = f"({rows}) * on ({', '.join(NODE)}) group_left (cm_ctl, gs_om) ({_starts()})"
+    rows = copied(rows, "start", "$1", "cm_ctl", "(.+)")
+    rows = f'label_join({rows}, "case", "/", "by", "gs_om")'
+    return copied(rows, "start", "$1", "case", "gs_om/(.+)")
+
+
+def _starts() -> str:
+    """Tell each node's command to start it, in the label of the program whose command it is.
+
+    gs_om knows a host by its name in the static config; without one it would start all nodes.
+    """
+    nodes = group_by(NODE, CLUSTER.select(recorded.NODE_INFO))
+    hosts = CLUSTER.select(recorded.MEMBER, f'node_name=~"{HOST}"')
+    of_gs_om = f"and on (cluster) {CLUSTER.select(recorded.WITHOUT_CM)}"
+    named = f"topk by ({', '.join(NODE)}) (1, {group_by((*NODE, 'node_name'), hosts)}) {of_gs_om}"
+    rows = (
+        copied(named, "gs_om", "gs_om -t start -h $1", "node_name", "(.+)"),
+        labelled(f"{nodes} {of_gs_om}", "gs_om", "gs_om -t start -h NODE"),
+        copied(nodes, "cm_ctl", "cm_ctl start -n $1", "node_id", "([0-9]+)"),
+    )
+    return f"\nor on ({', '.join(NODE)}) ".join(rows)
 
 
 def cells(scope: Scope) -> str:

@@ -116,6 +116,7 @@ AGENT_SEES: Words = {
     "sibling": Word("sees IPv4 listeners only", PLAIN),
     "unidentified": Word("sees IPv4 listeners only", PLAIN),
     "unchecked": Word("does not check this port", PLAIN),
+    "without_cm": Word("no CM here", PLAIN),
 }
 """What cm_agent's own check before a start makes of each reason."""
 
