@@ -19,6 +19,7 @@ OF_THE_DATABASE = frozenset(
 )
 """What a pause concerns: cm_agent goes on starting cm_server, and checking its ports."""
 WHOLE_NODE = ""
+_UNBOUND_WHERE_MOVED = {"datanode": "datanode_ha_installed", "datanode_ha": "datanode_installed"}
 
 
 class Key(NamedTuple):
@@ -88,6 +89,19 @@ class Node:
     def cluster_key(self) -> str:
         """What tells its cluster from others; names are often given twice."""
         return self.cluster_id or self.cluster_name
+
+    def has_moved(self, key: Key) -> bool:
+        """Tell whether it is a database's port at which cm_agent does not look.
+
+        cm_agent looks at P and P+1 of the static config, whatever P postgresql.conf has. Where
+        nobody binds the installed P+1, the new P is neither of them; where nobody binds the
+        installed P, the new P+1.
+        """
+        unbound = _UNBOUND_WHERE_MOVED.get(key.endpoint)
+        return any(
+            sample.labels["endpoint"] == unbound and sample.labels["instance_id"] == key.instance_id
+            for sample in self.page.all("opengauss_port_listening")
+        )
 
 
 def key_of(labels: Mapping[str, str]) -> Key:

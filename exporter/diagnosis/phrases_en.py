@@ -80,6 +80,8 @@ PHRASES: Mapping[str, str] = {
     "check_sees": " cm_agent sees a listener on this port and does not start the component.",
     "check_blind": " cm_agent's check cannot see this: it starts the component again and again,"
     " and each time the bind fails.",
+    "check_elsewhere": " cm_agent looks at the ports of cluster_static_config, and this is none of"
+    " them: it starts the component again and again, and each time the bind fails.",
     "holder": "\nHolder on {node}, port {port}: {relation}",
     "relation foreign": "foreign",
     "relation leftover": "leftover",

@@ -58,6 +58,8 @@ PHRASES: Mapping[str, str] = {
     "reason unidentified": "无法判断套接字属于谁。",
     "check_sees": "cm_agent 看到该端口上有监听，因而不拉起该组件。",
     "check_blind": "cm_agent 的检查看不到这种占用：它会反复拉起该组件，每次都绑定失败。",
+    "check_elsewhere": "cm_agent 只检查 cluster_static_config 中的端口，该端口不在其中："
+    "它会反复拉起该组件，每次都绑定失败。",
     "holder": "\n{node} 端口 {port} 的占用者：{relation}",
     "relation foreign": "外部进程",
     "relation leftover": "本组件的旧进程",

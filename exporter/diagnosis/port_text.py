@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from exporter.diagnosis.cluster import CM_PORTS, DB_PORTS, Cluster
-from exporter.diagnosis.node import Holder, Key, Node
+from exporter.diagnosis.node import Blocked, Holder, Key, Node
 from exporter.diagnosis.words import Say, moment, place, quoted, start_of_process
 
 _SHOWN_OF_A_NODE = 3
@@ -20,6 +20,7 @@ _UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]+\.service")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _CHECK_SEES = frozenset({"foreign_listener", "other_address_listener"})
 _CHECK_BLIND = frozenset({"ipv6_listener", "bound_not_listening", "connection"})
+_FAILS_UNSEEN = _CHECK_BLIND | {"foreign_listener"}
 _THEN = {
     **dict.fromkeys(CM_PORTS, "then_cm_server"),
     **dict.fromkeys(DB_PORTS, "then_datanode"),
@@ -40,6 +41,7 @@ class Taken:
     """What is to be said: of one port, or with ``node`` None of all nodes' ports.
 
     ``key`` names the endpoint; of all nodes it has the component's first endpoint and no port.
+    ``ports`` has each node's own verdict, with its endpoint and port.
     ``conflict`` tells a component that is down from one whose next start is in danger;
     ``on_purpose``, whether it is down because somebody wanted that.
     """
@@ -47,11 +49,16 @@ class Taken:
     cluster: Cluster
     node: Optional[Node]
     key: Key
-    reasons: tuple[str, ...]
+    ports: tuple[tuple[Node, Blocked], ...]
     holders: tuple[tuple[Node, Holder], ...]
     conflict: bool = True
     on_purpose: bool = False
     count: int = 0
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the ports cannot be had, each reason once."""
+        return tuple(sorted({blocked.reason for _, blocked in self.ports}))
 
     @property
     def shown(self) -> int:
@@ -86,15 +93,19 @@ def _check(say: Say, taken: Taken, reason: str) -> str:
     """Say what cm_agent's own check, which only these endpoints have, makes of it.
 
     It has none of a database with DMS, which its scripts start (CM cma_instance_management.cpp).
+    Of several nodes' ports nothing is said where it makes this of some and that of others.
     """
     cluster, checked = taken.cluster, CM_PORTS
     if not cluster.has_dms:
         checked |= DB_PORTS
     if cluster.without_cm or taken.key.endpoint not in checked:
         return ""
-    if reason in _CHECK_SEES:
+    moved = {node.has_moved(each.key) for node, each in taken.ports if each.reason == reason}
+    if moved == {True}:
+        return say("check_elsewhere") if reason in _FAILS_UNSEEN else ""
+    if moved == {False} and reason in _CHECK_SEES:
         return say("check_sees")
-    return say("check_blind") if reason in _CHECK_BLIND else ""
+    return say("check_blind") if moved == {False} and reason in _CHECK_BLIND else ""
 
 
 def _holder(say: Say, node: Node, holder: Holder) -> str:

@@ -63,7 +63,7 @@ def _taken(
         for pair in cluster.holders(node, (blocked.key.endpoint,))
         if pair[1].key == blocked.key
     )
-    return Taken(cluster, node, blocked.key, (blocked.reason,), holders, conflict, on_purpose)
+    return Taken(cluster, node, blocked.key, ((node, blocked),), holders, conflict, on_purpose)
 
 
 def _on_all_nodes(
@@ -73,15 +73,15 @@ def _on_all_nodes(
     count = cluster.in_conflict(component, endpoints)
     if count <= 1 or count != cluster.count(component):
         return
-    reasons = {
-        each.reason
+    ports = tuple(
+        (node, each)
         for node in cluster.nodes
         for each in node.unwanted
         if each.key.endpoint in endpoints
-    }
+    )
     key = Key(component, "", "")
     holders = tuple(cluster.holders(None, endpoints))
-    taken = Taken(cluster, None, key, tuple(sorted(reasons)), holders, count=count)
+    taken = Taken(cluster, None, key, ports, holders, count=count)
     yield _finding(alert, Severity.CRITICAL, _certainty(taken), taken, "opengauss_port_conflict")
 
 
@@ -104,22 +104,9 @@ def _finding(
 
 def _evidence(taken: Taken, metric: str) -> Iterator[Evidence]:
     """Show the verdict, whose sockets it rests on, and what the logs say of the port."""
-    about = tuple(_about(taken))
-    for node, key in about:
-        yield from evidence.of_key(node, metric, key)
-        yield from evidence.running(node, key)
+    for node, blocked in taken.ports:
+        yield from evidence.of_key(node, metric, blocked.key)
+        yield from evidence.running(node, blocked.key)
     yield from evidence.sockets(taken.holders)
-    for node, key in about:
-        yield from evidence.port_reports(node, key.port)
-
-
-def _about(taken: Taken) -> Iterator[tuple[Node, Key]]:
-    """List the endpoint of the one node, or those of all nodes that are in conflict."""
-    if taken.node is not None:
-        yield taken.node, taken.key
-        return
-    endpoints = CM_PORTS if taken.key.endpoint in CM_PORTS else DB_PORTS
-    for node in taken.cluster.nodes:
-        for each in node.unwanted:
-            if each.key.endpoint in endpoints:
-                yield node, each.key
+    for node, blocked in taken.ports:
+        yield from evidence.port_reports(node, blocked.key.port)

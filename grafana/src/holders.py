@@ -18,6 +18,7 @@ from grafana.src.tables import Column
 
 HOLDER = recorded.HOLDER_START.labels
 ON_PORT = f"on ({', '.join(PORT)})"
+ON_ENDPOINT = "on (cluster, node_name, endpoint, instance_id)"
 # The start of a process in the time zone in which the page shows it.
 PROCESS = "TZ=${__timezone} ps -o pid,lstart,user,args"
 # The form of a host's name, as nothing else becomes part of a command.
@@ -74,7 +75,8 @@ def _status_rows(scope: Scope, extra: str = "") -> str:
 def _checked_rows(scope: Scope) -> str:
     """Tell the same with the label `agent`: what cm_agent's check makes of it, if there is one.
 
-    A database with DMS has none, for scripts start it (CM cma_instance_management.cpp).
+    A database with DMS has none, for scripts start it (CM cma_instance_management.cpp); nor has a
+    port that only postgresql.conf names.
     """
     every = _status_rows(scope)
     servers, databases = (
@@ -83,7 +85,8 @@ def _checked_rows(scope: Scope) -> str:
     with_dms, without_cm = (
         CLUSTER.select(rows) for rows in (recorded.WITH_DMS, recorded.WITHOUT_CM)
     )
-    checked = first_of([servers, f"({databases}) unless on (cluster) {with_dms}"])
+    unmoved = f"({databases}) unless {ON_ENDPOINT} {scope.select(recorded.MOVED)}"
+    checked = first_of([servers, f"{unmoved} unless on (cluster) {with_dms}"])
     there = f"({checked}) unless on (cluster) {without_cm}"
     rows = (
         copied(there, "agent", "$1", "reason", "(.+)"),

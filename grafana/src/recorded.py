@@ -25,6 +25,7 @@ NODE_INFO = Recorded(
 MEMBER = Recorded("cluster:opengauss_cluster_member:max", (*_NODE, "component", "instance_id"))
 WITHOUT_CM = Recorded("cluster:opengauss_without_cm:max", ("cluster",))
 WITH_DMS = Recorded("cluster:opengauss_with_dms:max", ("cluster",))
+MOVED = Recorded("node:opengauss_port_moved:max", (*_NODE, "endpoint", "instance_id"))
 NOT_WATCHED = Recorded("cluster:opengauss_node_not_watched:count", ("cluster",))
 STOPPED = Recorded("node:opengauss_stopped_by_operator:max", (*_NODE, "instance_id"))
 PAUSED = Recorded("node:opengauss_paused:max", _NODE)

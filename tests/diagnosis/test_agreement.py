@@ -8,12 +8,20 @@ from itertools import chain
 from pathlib import Path
 
 from exporter.diagnosis import diagnose
+from exporter.diagnosis.phrases_en import PHRASES
 from exporter.model.words import ENDPOINT_WORDS
 from tests.support.agreement import JUDGED, NOW, World, disagreement
 from tests.support.worlds import OWN_WORD, PORTS, worlds
 
 SEED = 5
 MOST = 100
+CHECK = tuple(PHRASES[f"check_{word}"] for word in ("sees", "blind", "elsewhere"))
+"""What may be said of cm_agent's check of a port."""
+OF_THE_DATABASE = (
+    "OpenGaussDBPortConflict",
+    "OpenGaussDBPortConflictAllNodes",
+    "OpenGaussPortConflictLatent",
+)
 MORE = 60 if "FUZZ_INPUTS" in os.environ else 0
 
 
@@ -22,16 +30,24 @@ def alerts_of(world: World) -> set[str]:
     return {finding.alert for finding in diagnose(world.pages, [], NOW).findings}
 
 
+def told_by(world: World) -> set[str]:
+    """Return the alerts that a diagnosis finds, and what each says of cm_agent's check."""
+    return alerts_of(world) | {
+        finding.alert + said
+        for finding in diagnose(world.pages, [], NOW).findings
+        for said in CHECK
+        if said in finding.description.en
+    }
+
+
 def telling_worlds() -> Iterator[World]:
-    """Keep of many clusters those that show an alert which none before them shows."""
-    shown: set[str] = set()
+    """Keep of many clusters those that tell something which none before them tells."""
+    told: set[str] = set()
     for world in worlds(SEED, MOST):
-        alerts = alerts_of(world)
-        if not alerts <= shown:
+        telling = told_by(world)
+        if not telling <= told:
             yield world
-        shown |= alerts
-        if shown >= set(JUDGED):
-            return
+        told |= telling
 
 
 def test_rules_and_diagnosis_agree_on_clusters_made_by_chance(tmp_path: Path) -> None:
@@ -61,6 +77,12 @@ def test_the_clusters_made_by_chance_show_every_alert() -> None:
         "an alert that no diagnosis finds: exporter/diagnosis must judge as its rule does, and "
         "tests/support/worlds.py must make what raises it (CONTRIBUTING.md, Adding an alert)"
     )
+
+
+def test_the_clusters_made_by_chance_show_all_that_is_said_of_the_check() -> None:
+    """Whether cm_agent sees a database's port, or cannot, or does not look, is compared as well."""
+    said = {alert + said for alert in OF_THE_DATABASE for said in CHECK}
+    assert said <= set().union(*map(told_by, telling_worlds()))
 
 
 def test_the_clusters_made_by_chance_have_every_endpoint() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from exporter.diagnosis import diagnose
 from exporter.model.diagnosis import Certainty, Page, Sample, Silent, Verdict
 from tests.support.judging import CM, NOW, conflict, page
@@ -163,6 +165,33 @@ def test_what_is_advised_where_there_is_no_cm_is_what_works_there() -> None:
     assert "gs_om -t start -h ogdb1\n  gs_om -t status --detail\n" in said
     assert "cm_agent" not in said
     assert "cm_ctl" not in said
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "unbound", "looks"),
+    [
+        ("datanode", (), True),
+        ("datanode", ("datanode_installed", "datanode_ha_installed"), False),
+        ("datanode_ha", ("datanode_installed", "datanode_ha_installed"), False),
+        ("datanode", ("datanode_installed",), True),
+        ("datanode_ha", ("datanode_installed",), False),
+        ("datanode", ("datanode_ha_installed",), False),
+        ("datanode_ha", ("datanode_ha_installed",), True),
+        ("datanode_installed", ("datanode_installed", "datanode_ha_installed"), True),
+    ],
+)
+def test_cm_agent_looks_at_the_installed_ports_alone(
+    endpoint: str, unbound: tuple[str, ...], *, looks: bool
+) -> None:
+    """What is said of its check is true of the port, whichever ports nobody binds any more."""
+    key = {"endpoint": endpoint, "instance_id": "6001", "port": "15500"}
+    others = [{"endpoint": word, "instance_id": "6001", "port": "1"} for word in unbound]
+    others.append({**key, "instance_id": "6002"})
+    samples = [Sample("opengauss_port_listening", labels, 0) for labels in (key, *others)]
+    taken = Sample("opengauss_port_conflict", {**key, "reason": "foreign_listener"}, 1)
+    (finding,) = diagnose([page(1, *samples, taken)], [], NOW).findings
+    assert ("cm_agent sees a listener on this port" in finding.description.en) is looks
+    assert ("this is none of them" in finding.description.en) is not looks
 
 
 def test_the_evidence_can_be_looked_up() -> None:

@@ -211,3 +211,22 @@ def test_cm_agent_does_not_check_the_ports_of_a_database_with_dms(tmp_path: Path
         Row("n1", "15401", "unchecked"),
     ]
     assert differing(HOLDERS, "agent", made, rows, tmp_path) == ""
+
+
+def test_cm_agent_does_not_check_a_port_that_only_the_server_was_given(tmp_path: Path) -> None:
+    """It goes on checking the installed one, also of another database of the same node."""
+    made = Made("prod")
+    made.node(1, "n1", "cm_agent", "datanode")
+    made.port(1, "datanode_installed", 15400, FOREIGN)
+    made.port(1, "datanode_ha_installed", 15401)
+    made.port(1, "datanode", 15500, FOREIGN)
+    made.port(1, "datanode_ha", 15501, IPV6)
+    made.node(2, "n2", "datanode")
+    made.port(2, "datanode", 15400, IPV6)
+    rows = [
+        Row("n1", "15400", FOREIGN),
+        Row("n1", "15500", "unchecked"),
+        Row("n1", "15501", "unchecked"),
+        Row("n2", "15400", IPV6),
+    ]
+    assert differing(HOLDERS, "agent", made, rows, tmp_path) == ""

@@ -25,6 +25,13 @@ PORTS = {
     "dms": ("6001", "15420"),
     OWN_WORD: ("", "9999"),
 }
+_LEFT_OUT: tuple[set[str], ...] = (
+    set(),
+    {"datanode_installed", "datanode_ha_installed"},
+    {"datanode_installed"},
+    {"datanode_ha_installed"},
+)
+"""What a node may lack: postgresql.conf has another port, none, or one of the other two."""
 _NAMES = ("nginx", "java -x", 'a"b\\c', "two\nlines", "\x1b[31mred", "数据库", "`id` $(reboot)", "")
 _UNITS = ("", "nginx.service", "session-1.scope", "a@b.service", "x';reboot.service")
 _RELATIONS = ("foreign", "leftover", "sibling", "unidentified", "own")
@@ -37,13 +44,15 @@ class Mood:
     """What the nodes of one cluster have in common.
 
     ``trouble`` is how likely anything is wrong; ``everywhere`` are endpoints that are in conflict
-    on every node; ``state`` is how the nodes see the cluster, ``down`` what they see down.
+    on every node; ``dms``, whether there is DMS; ``state`` is how the nodes see the cluster,
+    ``down`` what they see down.
     """
 
     cluster: str
     nodes: int
     trouble: float
     everywhere: frozenset[str]
+    dms: bool
     state: str
     outcome: str
     down: tuple[str, ...]
@@ -59,6 +68,7 @@ def worlds(seed: int, number: int) -> Iterator[World]:
             nodes,
             random.choice((0.05, 0.2, 0.9)),
             random.choice((frozenset(), frozenset({"cm_server", "datanode_ha"}))),
+            random.random() < 0.3,
             random.choice(("Normal", "Degraded", "Unavailable", "Unavailable")),
             random.choice(("ok", "ok", "no_primary")),
             tuple(str(node) for node in range(1, nodes + 1) if random.random() < 0.3),
@@ -73,9 +83,13 @@ def _page(random: Random, mood: Mood, node: int) -> Page:
     samples = [Sample("opengauss_node_info", {**info, **of_cluster}, 1), *_members(mood.nodes)]
     samples += _node(random, mood.trouble)
     samples += _view(random, mood)
+    left_out = random.choice(_LEFT_OUT) | (set() if mood.dms else {"dms"})
+    unseen = random.choice(tuple(PORTS))
     for endpoint, (instance_id, port) in PORTS.items():
+        if endpoint in left_out:
+            continue
         key = {"endpoint": endpoint, "instance_id": instance_id, "port": port}
-        samples += _endpoint(random, key, mood)
+        samples += _endpoint(random, key, mood, unseen)
     return Page.of(f"node{node}:19836", NOW, samples)
 
 
@@ -127,7 +141,8 @@ def _view(random: Random, mood: Mood) -> Iterator[Sample]:
     yield Sample("opengauss_log_signature_last_match_timestamp_seconds", failed, time)
 
 
-def _endpoint(random: Random, key: dict[str, str], mood: Mood) -> Iterator[Sample]:
+def _endpoint(random: Random, key: dict[str, str], mood: Mood, unseen: str) -> Iterator[Sample]:
+    """Make the facts about one port; that of ``unseen`` has a holder whose process is not seen."""
     trouble = mood.trouble
     state = random.choice(("conflict", "blocked")) if random.random() < trouble else ""
     state = "conflict" if key["endpoint"] in mood.everywhere else state
@@ -147,10 +162,16 @@ def _endpoint(random: Random, key: dict[str, str], mood: Mood) -> Iterator[Sampl
         time = random.choice((5990.5, 5750.125, 5600.0, 90.0)) if random.random() < trouble else 0
         yield Sample("opengauss_log_port_report_timestamp_seconds", labels, time)
     for number in range(random.choice((0, 1, 1, 2, 5))):
-        yield from _holder(random, key, number)
+        is_unseen = number == 0 and key["endpoint"] == unseen
+        yield from _holder(random, key, number, 0 if is_unseen else _pid(random, key, number))
 
 
-def _holder(random: Random, key: dict[str, str], number: int) -> Iterator[Sample]:
+def _pid(random: Random, key: dict[str, str], number: int) -> int:
+    """Choose a pid that no other holder of the node has, for their order is the query engine's."""
+    return random.choice((4711, 815)) * 1000 + list(PORTS).index(key["endpoint"]) * 10 + number
+
+
+def _holder(random: Random, key: dict[str, str], number: int, pid: int) -> Iterator[Sample]:
     labels = {
         **key,
         "relation": random.choice(_RELATIONS),
@@ -161,8 +182,6 @@ def _holder(random: Random, key: dict[str, str], number: int) -> Iterator[Sample
         "container": random.choice(("", "0123456789ab")),
         "address": f"10.0.0.{number}",
     }
-    # Not twice pid 0: of two with one pid the order is the query engine's.
-    pid = random.choice((4711, 815, 0)) * 10 + number
     yield Sample("opengauss_port_holder_pid", labels, float(pid))
     if pid and random.random() < 0.8:
         start = random.choice((1.25, 5000.0, 5999.999))
