@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 from exporter.diagnosis.cluster import Cluster
 from exporter.diagnosis.node import WHOLE_NODE, Node
+from exporter.model.cluster_words import CmServerState
 from exporter.model.diagnosis import Sample
 
 NO_ANSWER = frozenset({"no_primary", "timeout"})
+_ANSWERS = frozenset(state.value for state in CmServerState if state.is_answer)
 _OUTCOME = "opengauss_cm_query_outcome"
 
 
@@ -82,7 +84,7 @@ def views_of(cluster: Cluster) -> Views:
         counted=counted,
         states=Counter(states),
         down=_instances(word for word in servers if word[1] == "Down"),
-        up=frozenset(i.ids for i, state in servers if state in {"Primary", "Standby"}),
+        up=frozenset(i.ids for i, state in servers if state in _ANSWERS),
         roles_down=_instances(word for word in roles if word[1] == "Down"),
         stopped_nodes=frozenset(n.node_id for n in cluster.nodes if WHOLE_NODE in n.stopped),
         stopped_instances=frozenset((n.node_id, i) for n in cluster.nodes for i in n.stopped),

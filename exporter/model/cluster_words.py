@@ -22,14 +22,26 @@ class ClusterState(str, enum.Enum):
 
 
 class CmServerState(str, enum.Enum):
-    """How one cm_server answered the asking node; ``Down`` does not say why it did not."""
+    """How one cm_server answered the asking node; ``Down`` does not say why it did not.
+
+    ``Pending`` is a word of older CM, for a cm_server that answers with the role of the primary and
+    a flag beside it (cm_misc.cpp server_role_to_string with two arguments). CM d712af3 has the flag
+    in its message still, never set and never looked at. Whether such a primary acts is not told,
+    so it is not called Primary; but it has answered.
+    """
 
     PRIMARY = "Primary"
     STANDBY = "Standby"
+    PENDING = "Pending"
     DOWN = "Down"
     SKIP = "Skip"
     INIT = "Init"
     UNKNOWN = "Unknown"
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether the cm_server told its role."""
+        return self in {CmServerState.PRIMARY, CmServerState.STANDBY, CmServerState.PENDING}
 
 
 class StaticRole(str, enum.Enum):

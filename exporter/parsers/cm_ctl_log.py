@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Optional
 
 from exporter.model.cluster import CmServer, ServerAnswer
-from exporter.model.cluster_words import Answer, CmServerState
+from exporter.model.cluster_words import Answer
 
 # A record of another thread may leave a dot in front: its message ended without a newline.
 _RECORD = re.compile(r"\.?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* tid=(\d+) (.*)")
@@ -78,8 +78,7 @@ def _answer_of(server: CmServer, answers: list[ServerAnswer]) -> Optional[Answer
     for answer in answers:
         if ip and answer.ip == ip:
             return answer.answer
-    spoke = server.state in (CmServerState.PRIMARY, CmServerState.STANDBY)
-    return Answer.CONNECTED if spoke else None
+    return Answer.CONNECTED if server.state.is_answer else None
 
 
 def _records(text: str) -> Iterator[_Record]:

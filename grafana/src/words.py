@@ -151,7 +151,7 @@ CLUSTER_STATES = {
 
 SEEN_STATES = {**CLUSTER_STATES, NO_ANSWER.text: UNKNOWN}
 
-CM_SERVER_STATES = {"Primary": LEADS, "Standby": FINE, "Down": WRONG}
+CM_SERVER_STATES = {"Primary": LEADS, "Standby": FINE, "Pending": RISK, "Down": WRONG}
 """A cm_server that answers any node is not down: the first that any view has is shown."""
 
 DATANODE_ROLES = {

@@ -58,6 +58,15 @@ def test_trouble_on_a_node_that_was_not_looked_at_is_not_cleared() -> None:
     assert (both.verdict, both.first) == (Verdict.NONE, ())
 
 
+@pytest.mark.parametrize("state", ["Primary", "Standby", "Pending"])
+def test_a_cm_server_that_answers_one_node_is_not_down(state: str) -> None:
+    """Another node that gets no answer does not make it so, whatever role it has."""
+    instance = {"node_id": "1", "node_name": "ogdb1", "instance_id": "1"}
+    ok = Sample("opengauss_cm_query_outcome", {"outcome": "ok"}, 1)
+    answer = Sample("opengauss_cm_server_state", {**instance, "state": state}, 1)
+    assert alerts(page(1, ok, answer, nodes=2), page(2, *down("1"), nodes=2)) == []
+
+
 def test_the_headline_says_what_it_comes_to() -> None:
     """One line has the place of the surest conflict, or the nodes that have none."""
     found = {

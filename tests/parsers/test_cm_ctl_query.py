@@ -53,6 +53,21 @@ def _logged(record: str, why: str = "cm_ctl: opendir /nonexistent failed! ") -> 
     return f"{why}\nwrite_log_file,log file is null now:2026-11-22 12:12:28 tid=1  {record}\n\n"
 
 
+@pytest.mark.parametrize("state", list(CmServerState))
+def test_every_state_of_a_cm_server_is_read_in_cm_s_own_words(state: CmServerState) -> None:
+    """No word of cm_ctl is Unknown by mistake, those of older ones included."""
+    (server,) = _servers(f"1  node1 10.77.0.1 1    /cm/cm_server {state.value}")
+    assert server.state is state
+
+
+def test_a_primary_cm_server_that_is_pending_is_understood() -> None:
+    """An older cm_ctl says Pending of one that answered as primary, with a flag beside its role."""
+    row = "1  node1 10.77.0.1 1    /cm/cm_server Pending"
+    titles = "node node_ip instance state"
+    view = parse(f"[  CMServer State   ]\n\n{titles}\n{_LINE}\n{row}\n")
+    assert (view.cm_servers[0].state.value, view.unknown) == ("Pending", ())
+
+
 @pytest.mark.parametrize(
     "role", [role for role in DatanodeRole if role is not DatanodeRole.UNKNOWN]
 )
