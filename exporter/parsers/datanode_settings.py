@@ -39,7 +39,7 @@ def _where(assignment: Assignment) -> str:
 
 
 def _port(assignment: Optional[Assignment]) -> Optional[int]:
-    return port_number(assignment.value, _where(assignment)) if assignment else None
+    return port_number(str(number(assignment)), _where(assignment)) if assignment else None
 
 
 def _listen_addresses(assignment: Optional[Assignment]) -> Optional[tuple[str, ...]]:

@@ -35,6 +35,10 @@ _LINE = re.compile(
     (?:\#.*)?""",
     re.VERBOSE,
 )
+_SPACE = r"[ \t\n\v\f\r]*"
+_INTEGER = re.compile(
+    rf"{_SPACE}([-+]?)(?:0[xX]0*([0-9a-fA-F]{{1,16}})|(0[0-7]{{0,32}})|([1-9][0-9]{{0,15}})){_SPACE}"
+)
 _ESCAPE = re.compile(r"''|\\([0-7]{1,3}|.)")
 _CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _BOOLEANS = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
@@ -80,11 +84,20 @@ def truth(assignment: Assignment) -> bool:
 
 
 def number(assignment: Assignment) -> int:
-    """Read a whole number without a unit; raises ParseError for anything else."""
-    text = assignment.value.strip()
-    if not re.fullmatch(r"[-+]?(0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10})", text):
+    """Read a whole number without a unit; raises ParseError for anything else.
+
+    As the server's parse_int does (openGauss-server guc.cpp, strtol with base 0): 0x begins a
+    hexadecimal number, any other 0 an octal one, so that 0700 is 448 and 08 is none.
+    """
+    match = _INTEGER.fullmatch(assignment.value)
+    if match is None:
         raise _wrong(assignment, "a whole number")
-    return int(text, 16) if "x" in text.lower() else int(text)
+    sign, hexadecimal, octal, decimal = match.groups()
+    digits, base = (decimal, 10) if decimal else (octal, 8) if octal else (hexadecimal, 16)
+    value = int(f"{sign}{digits}", base)
+    if not -(2**31) <= value < 2**31:
+        raise _wrong(assignment, "a whole number of 32 bits")
+    return value
 
 
 def _wrong(assignment: Assignment, expectation: str) -> ParseError:

@@ -42,6 +42,14 @@ def test_everything_that_decides_is_read() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "written", ["15400", "0x3c28", "036050", "'0X3C28'", "' 15400 '", "+15400"]
+)
+def test_a_port_is_the_number_that_the_server_takes(written: str) -> None:
+    """The server reads integers as C does, a leading 0 or 0x included."""
+    assert _settings(f"port = {written}").port == 15400
+
+
 def test_what_a_file_does_not_say_is_not_known() -> None:
     """Nothing is filled in."""
     assert _settings("# nothing") == DatanodeSettings()
@@ -56,6 +64,11 @@ def test_listening_nowhere_is_a_fact() -> None:
     ("line", "message"),
     [
         ("port = 70000", "line 1: port: expected a port"),
+        ("port = 0", "line 1: port: expected a port"),
+        ("port = -1", "line 1: port: expected a port"),
+        ("port = 018", "line 1: port: expected a whole number"),
+        ("port = 15400MB", "line 1: port: expected a whole number"),
+        ("port = 0x", "line 1: port: expected a whole number"),
         ("listen_addresses = 'a,,b'", "line 1: listen_addresses: expected addresses"),
         ("replconninfo2 = 'x'", "line 1: replconninfo2: expected localhost="),
         ("ss_enable_dms = maybe", "line 1: ss_enable_dms: expected a boolean"),

@@ -132,14 +132,39 @@ def test_another_word_is_no_boolean(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("15400", 15400), ("0x10", 16), ("-1", -1), (" 7 ", 7), ("0700", 700)]
+    ("text", "value"),
+    [
+        ("15400", 15400),
+        ("+15400", 15400),
+        ("-1", -1),
+        (" 7 ", 7),
+        ("\t\n\v\f\r7\v", 7),
+        ("0", 0),
+        ("00", 0),
+        ("0700", 448),
+        ("036050", 15400),
+        ("-017", -15),
+        ("0x3c28", 15400),
+        ("0X3C28", 15400),
+        ("+0x10", 16),
+        ("0x" + "0" * 20 + "3c28", 15400),
+        ("2147483647", 2147483647),
+        ("-2147483648", -2147483648),
+    ],
 )
 def test_numbers_are_read(text: str, value: int) -> None:
-    """Decimal and hexadecimal numbers are read."""
+    """Decimal, octal and hexadecimal numbers are read as C reads them: a leading 0 means octal."""
     assert number(Assignment("port", text, "f", 1)) == value
 
 
-@pytest.mark.parametrize("text", ["", "x", "1.5", "15400MB", "²", "1" * 20])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "x", "+", "1.5", "15400MB", "²", "٣", "\xa07", "1 2", "+ 1", "--1"),
+        *("08", "0789", "019", "0x", "0xg", "0b1", "0o17", "1_000"),
+        *("1" * 20, "2147483648", "-2147483649", "0xffffffff", "0" * 5000 + "7"),
+    ],
+)
 def test_another_text_is_no_number(text: str) -> None:
     """Anything else is an error, never 0."""
     with pytest.raises(ParseError, match="f: line 1: port: expected a whole number"):
