@@ -1,9 +1,17 @@
-"""cm_resource.json: the resources that CM starts and watches by scripts (CM cm_json_config.cpp)."""
+"""cm_resource.json: the resources that CM starts and watches by scripts (CM cm_json_config.cpp).
+
+What CM's cJSON reads is read: keys in any case, of equal keys the first, control characters within
+strings and before the text, a byte order mark, and any text behind the value. Where CM takes
+something of the wrong kind for absent, and a text that is no JSON for no resources, this is an
+error: CM says so in its log alone, and a resource that is left out unseen changes what is watched.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+import string
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from exporter.errors import ParseError
@@ -12,6 +20,8 @@ from exporter.parsers.bounds import bounded, shown, whole_number
 
 FIRST_APPLICATION = 20001
 _MAX_NUMBER = 2**31 - 1
+_BEFORE = re.compile(r"\ufeff?[\x00-\x20]*")
+_IN_LOWER_CASE = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 def parse_cm_resource(text: str, source: str = "cm_resource.json") -> tuple[CmResource, ...]:
@@ -33,12 +43,22 @@ def parse_cm_resource(text: str, source: str = "cm_resource.json") -> tuple[CmRe
 
 
 def _load(text: str, source: str) -> object:
+    before = _BEFORE.match(text)
+    decoder = json.JSONDecoder(object_pairs_hook=_first_of_equal, strict=False)
     try:
-        return json.loads(text)
+        return decoder.raw_decode(text, before.end() if before else 0)[0]
     except json.JSONDecodeError as error:
         raise ParseError(f"{source}: line {error.lineno}: {error.msg}") from error
     except (ValueError, RecursionError) as error:  # a number or a nesting that no real file has
         raise ParseError(f"{source}: expected a resource list, found {error}") from error
+
+
+def _first_of_equal(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
+    """Make an object of its keys as cJSON finds them, whose letters are those of ASCII."""
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        found.setdefault(key.translate(_IN_LOWER_CASE), value)
+    return found
 
 
 def _resource(entry: dict[str, Any], source: str, counter: Iterator[int]) -> CmResource:

@@ -46,6 +46,31 @@ def test_no_resources_are_no_error(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '{"RESOURCES": [{"Name": "a", "Resources_Type": "DN", "SCRIPT": "/s"}]}',
+        '{"resources": [{"name": "a", "NAME": "b", "resources_type": "DN", "script": "/s"}]}',
+        '{"resources": [{"NAME": "a", "name": "b", "resources_type": "DN", "script": "/s"}]}',
+        '{"resources": [{"name": "a", "resources_type": "DN", "script": "/s"}], "Resources": []}',
+        '{"resources": [{"name": "a", "resources_type": "DN", "script": "/s"}]} # by hand\n}',
+        '{"resources": [{"name": "a", "resources_type": "DN", "script": "/s"}]}{"resources": []}',
+        '\ufeff {"resources": [{"name": "a", "resources_type": "DN", "script": "/s"}]}',
+        '\v{"resources": [{"name": "a", "resources_type": "DN", "script": "/s"}]}\0\0',
+        '{"resources": [{"name": "a", "resources_type": "DN", "script": "/s", "x": "1\t2\n"}]}',
+    ],
+    ids=range(9),
+)
+def test_what_cm_reads_is_read(text: str) -> None:
+    """Keys in any case, the first of equal ones, a mark before the text, and anything behind it."""
+    assert parse_cm_resource(text) == (CmResource("a", "DN", "/s"),)
+
+
+def test_a_key_is_another_when_not_only_the_case_differs() -> None:
+    """Letters are CM's, those of ASCII: no other is taken for one of them."""
+    assert parse_cm_resource('{"re\u017fource\u017f": [{"name": 1}], "resources ": 1}') == ()
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[]", "an object: expected an object, found list"),
@@ -60,8 +85,11 @@ def test_no_resources_are_no_error(text: str) -> None:
         ("[" * 100000, "expected a resource list"),
         ('{"resources": ' + "1" * 10000 + "}", "expected a"),
         ("x" * (1 << 20) + "x", "expected at most"),
+        ("# by hand\n{}", "line 1: "),
+        ('{"resources": [', "line 1: "),
+        ('{"RESOURCES": {}}', "resources: expected a list, found dict"),
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_another_shape_is_an_error(text: str, message: str) -> None:
     """The message tells what was expected and where."""
