@@ -40,8 +40,9 @@ class LabTimeoutError(Exception):
 class Lab:
     """A cluster of stand-ins.
 
-    `style` is `dcc` or `shared_disk`. `where` is `loopback`, `namespaces` (needs root), or `auto`:
-    namespaces for root, else the loopback. Run by root, the cluster belongs to `user`.
+    `style` is `dcc`, `shared_disk` or `without_cm`. `where` is `loopback`, `namespaces` (needs
+    root), or `auto`: namespaces for root, else the loopback. Run by root, the cluster belongs to
+    `user`.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Lab:
         self._style = style
         self._directory = directory
         self._lock: int | None = None
-        self._monitors: list[subprocess.Popen[bytes]] = []
+        self._started: list[subprocess.Popen[bytes]] = []
         self._occupiers = Occupiers(Path())
         self.plan = LabPlan("", style, ())
 
@@ -105,14 +106,29 @@ class Lab:
             tree.give_to(root, self.account.pw_uid)
 
     def start(self) -> None:
-        """Start om_monitor on every node, as the cluster's cron line does."""
+        """Start every node."""
         for node in self.plan.nodes:
-            self.start_monitor(node.node_id)
+            self.start_node(node.node_id)
+
+    def start_node(self, node_id: int) -> int:
+        """Start om_monitor, as the cluster's cron line does, or without CM the database."""
+        return (self.start_monitor if self.plan.has_cm else self.start_database)(node_id)
 
     def start_monitor(self, node_id: int) -> int:
         """Start one node's om_monitor; return its pid."""
+        return self._start(
+            node_id, "om_monitor", ["-L", str(self.node(node_id).log_dir("om_monitor"))]
+        )
+
+    def start_database(self, node_id: int) -> int:
+        """Start one node's gaussdb, as gs_om does through gs_ctl; return its pid."""
+        role = "primary" if node_id == 1 else "standby"
+        return self._start(node_id, "gaussdb", ["-D", str(self.node(node_id).data), "-M", role])
+
+    def _start(self, node_id: int, program: str, arguments: Sequence[str]) -> int:
+        """Start a program that lives on by itself; return its pid."""
         node = self.node(node_id)
-        words = program_command(node, "om_monitor", ["-L", str(node.log_dir("om_monitor"))])
+        words = program_command(node, program, arguments)
         process = subprocess.Popen(
             self.words(node_id, words),
             cwd=node.home,
@@ -122,7 +138,7 @@ class Lab:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        self._monitors.append(process)
+        self._started.append(process)
         return process.pid
 
     def stop(self) -> None:
@@ -133,17 +149,17 @@ class Lab:
         while pids := procs.below(self.root):
             procs.stop(pids)
             procs.await_end(pids, 5)
-        for monitor in self._monitors:
-            monitor.wait()
+        for process in self._started:
+            process.wait()
         self.place.remove()
         shutil.rmtree(self.root, ignore_errors=True)
         os.close(self._lock)
         self._lock = None
 
     def reap(self) -> None:
-        """Collect the om_monitors that have ended, so that none stays a zombie."""
-        for monitor in self._monitors:
-            monitor.poll()
+        """Collect what was started here and has ended, so that none stays a zombie."""
+        for process in self._started:
+            process.poll()
 
     def node(self, node_id: int) -> NodePlan:
         """Return the plan of one node."""

@@ -70,13 +70,26 @@ def problems(expect: Expectation, diagnosis: Diagnosis) -> list[str]:
     one look cannot tell: those that are expected must be there, and others may be. Where nothing is
     said of alerts, a conflict must be found only where one is expected.
     """
+    advice = list(_advice_problems(expect, diagnosis))
     if expect.alerts is not None:
         wanted = {alert["alertname"] for alert in expect.alerts}
         found = [each for each in told(diagnosis) if each["alertname"] in CAUSES | wanted]
-        return expectations.alert_problems(expect, found, set(JUDGED))
+        return expectations.alert_problems(expect, found, set(JUDGED)) + advice
     taken = {f"node{node}" for node, endpoints in (expect.conflicts or {}).items() if endpoints}
     extra = {each.node_name for each in diagnosis.findings if is_conflict(each)} - taken
-    return [f"a conflict on {node} that there is not" for node in sorted(extra)]
+    return [f"a conflict on {node} that there is not" for node in sorted(extra)] + advice
+
+
+def _advice_problems(expect: Expectation, diagnosis: Diagnosis) -> Iterator[str]:
+    """Hold what is told in full against what must be said, and what must not."""
+    findings = [each for each in diagnosis.findings if not each.explained_by]
+    text = "\n".join(f"{each.description.en}\n{each.action.en}" for each in findings)
+    for pattern in expect.advice.get("says", ()):
+        if not re.search(pattern, text, re.MULTILINE):
+            yield f"nothing says {pattern!r}:\n{text}"
+    for pattern in expect.advice.get("never", ()):
+        if re.search(pattern, text, re.MULTILINE):
+            yield f"something says {pattern!r}:\n{text}"
 
 
 def record(scenario: str, phase: str, pages: Sequence[Page], root: str) -> None:

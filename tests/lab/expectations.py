@@ -6,6 +6,7 @@
 - `holders`: `node`, `endpoint`, `relation`, and `who`, the label of an occupier or a program's name
 - `metrics`: `node`, `name`, `labels`, `value` of one series
 - `alerts`: label sets of the alerts that fire; there are no others
+- `advice`: patterns that what is told of them `says`, and those that it `never` does
 Over the whole run no other cause may have fired, be it for an instant, and whoever is paged is
 paged once for each phase that has something new.
 A metric or an alert that nobody has made yet is not looked for but told: see `not_there_yet`.

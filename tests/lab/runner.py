@@ -61,10 +61,10 @@ class Runner:
             self.lab.release(self.occupiers.pop(label))
 
     def step_start(self, it: int | str) -> None:
-        """Start om_monitor on a node, or on `all`."""
+        """Start a node, or `all`: om_monitor, or without CM the database."""
         for node in self.lab.plan.nodes:
             if it in {"all", node.node_id}:
-                self.lab.start_monitor(node.node_id)
+                self.lab.start_node(node.node_id)
 
     def step_ctl(
         self, node: int, run: str, exit_code: int = 0, says: str = "", timeout: float = 120

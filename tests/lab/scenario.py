@@ -39,6 +39,7 @@ class Expectation:
     holders: Sequence[Mapping[str, Any]] = ()
     metrics: Sequence[Mapping[str, Any]] = ()
     alerts: Sequence[Mapping[str, Any]] | None = None
+    advice: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

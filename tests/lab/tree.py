@@ -34,13 +34,15 @@ def write_tree(plan: LabPlan, node: NodePlan, python: Path, user: str) -> None:
     node.gausslog.chmod(0o700)
     node.data.chmod(0o700)
     interpreter.install(python, node.install / RELEASE)
-    _write(node.bin / "cm_ctl", _cm_ctl(plan, node, python), 0o755)
+    if plan.has_cm:
+        _write(node.bin / "cm_ctl", _cm_ctl(plan, node, python), 0o755)
     static = write_static_config(replace(static_config(plan), local_node_id=node.node_id))
     (node.bin / "cluster_static_config").write_bytes(static)
     (node.bin / "cluster_static_config").chmod(0o750)
     _write(node.env_file, _env_file(plan, node, user), 0o600)
     write_configuration(plan, node)
-    _write_past(node)
+    if plan.has_cm:
+        _write_past(node)
 
 
 def _write_past(node: NodePlan) -> None:
@@ -59,8 +61,9 @@ def _write_past(node: NodePlan) -> None:
 
 def write_configuration(plan: LabPlan, node: NodePlan) -> None:
     """Write the text files that say what is bound and where is logged."""
-    _write(node.cm_dir / "cm_agent/cm_agent.conf", _cm_agent_conf(node), 0o644)
-    _write(node.cm_dir / "cm_server/cm_server.conf", _cm_server_conf(plan, node), 0o644)
+    if plan.has_cm:
+        _write(node.cm_dir / "cm_agent/cm_agent.conf", _cm_agent_conf(node), 0o644)
+        _write(node.cm_dir / "cm_server/cm_server.conf", _cm_server_conf(plan, node), 0o644)
     _write(node.data / "postgresql.conf", _postgresql_conf(plan, node), 0o600)
     if plan.pooled:
         resources = json.dumps(_resources(plan, node), indent=1)
@@ -130,17 +133,19 @@ def _static_node(plan: LabPlan, node: NodePlan) -> StaticNode:
         az_priority=1,
         back_addresses=own,
         ssh_addresses=own,
-        cm_dir=str(node.cm_dir),
-        cm_server=server,
+        cm_dir=str(node.cm_dir) if plan.has_cm else "",
+        cm_server=server if plan.has_cm else None,
         datanodes=(datanode,),
     )
 
 
 def _directories(plan: LabPlan, node: NodePlan) -> list[Path]:
     release = node.install / RELEASE
-    found = [release / "bin", release / "lib", node.cm_dir / "cm_agent", node.cm_dir / "cm_server"]
-    found += [node.log_dir(name) for name in ("cm_agent", "cm_server", "cm_ctl", "om_monitor")]
+    found = [release / "bin", release / "lib", node.gausslog]
     found += [node.data, node.tmp, node.home, node.faults]
+    if plan.has_cm:
+        found += [node.cm_dir / "cm_agent", node.cm_dir / "cm_server"]
+        found += [node.log_dir(name) for name in ("cm_agent", "cm_server", "cm_ctl", "om_monitor")]
     return [*found, node.dss_home / "cfg"] if plan.pooled else found
 
 

@@ -113,7 +113,7 @@ class LabPlan:
     """The cluster: its nodes, its style, and the seconds after which CM's decisions fall."""
 
     root: str
-    style: str  # dcc | shared_disk
+    style: str  # dcc | shared_disk | without_cm
     nodes: tuple[NodePlan, ...]
     cluster_name: str = "dbCluster"
     election_seconds: float = 1.0
@@ -123,6 +123,11 @@ class LabPlan:
     def pooled(self) -> bool:
         """Resource pooling: scripts start dssserver and gaussdb, the arbiter is the shared disk."""
         return self.style == "shared_disk"
+
+    @property
+    def has_cm(self) -> bool:
+        """Whether there is CM at all; without, only gs_om starts a database."""
+        return self.style != "without_cm"
 
     @property
     def heartbeat_port(self) -> int:
