@@ -49,7 +49,7 @@ def milliseconds(action: Callable[[], object], runs: int) -> float:
 
 
 def machine() -> str:
-    """Describe the machine in one line."""
+    """Describe the machine in one line, with its speed now: that of a shared one varies."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     models = {
         line.split(":", 1)[1].strip()
@@ -58,8 +58,20 @@ def machine() -> str:
     }
     return (
         f"{os.cpu_count()} CPUs ({', '.join(sorted(models)) or platform.machine()}), "
-        f"{memory:.0f} GiB, Linux {platform.release()}, Python {platform.python_version()}"
+        f"{memory:.0f} GiB, Linux {platform.release()}, Python {platform.python_version()}, "
+        f"{_million_additions():.0f} ms for a million additions in a loop"
     )
+
+
+def _million_additions() -> float:
+    """Measure how fast Python is here, in milliseconds."""
+
+    def add() -> None:
+        total = 0
+        for number in range(1_000_000):
+            total += number
+
+    return milliseconds(add, 9)
 
 
 def render(rows: Iterable[Row], head: tuple[str, str, str, str] = HEAD) -> str:
