@@ -15,7 +15,8 @@ A metric or an alert that nobody has made yet is not looked for but told: see `n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -30,14 +31,15 @@ from tests.support.rules import CAUSE_FILES, RULE_FILES, Rule, rules
 _OF_ALL = "AllNodes"
 
 
-def alert_names(*, prompt: bool = False) -> set[str]:
+@lru_cache(maxsize=2)  # asked several times a second, and YAML takes half a second
+def alert_names(*, prompt: bool = False) -> frozenset[str]:
     """Return the names of all alerts in the shipped rules, or of those that come in seconds."""
-    names = set()
+    names = set[str]()
     for file in RULE_FILES:
         for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]:
             alerts = (rule for rule in group["rules"] if "alert" in rule)
             names |= {a["alert"] for a in alerts if not prompt or a.get("for", "0s")[-1] == "s"}
-    return names
+    return frozenset(names)
 
 
 def not_there_yet(scenario: Scenario) -> set[str]:
@@ -134,7 +136,7 @@ def _metric_problems(
 
 
 def alert_problems(
-    expect: Expectation, firing: Sequence[Mapping[str, str]], known: set[str]
+    expect: Expectation, firing: Sequence[Mapping[str, str]], known: Container[str]
 ) -> list[str]:
     """Return which alerts are missing and which are too many, among those that are looked at."""
     if expect.alerts is None:
