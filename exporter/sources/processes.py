@@ -179,7 +179,6 @@ class ProcessTable:
     def _begin_anew(self, uid: Optional[int]) -> None:
         """Forget everything: from now on it is the processes of this user that are described."""
         self._uid = uid
-        self._pids: list[str] = []
         self._seen: dict[str, _Seen] = {}
         self._young: set[str] = set()
         self._own: dict[str, Process] = {}
@@ -187,12 +186,10 @@ class ProcessTable:
 
     def _scan(self) -> None:
         """Look at what is due; on a host of many processes hardly any of them is."""
-        now, pids = self._monotonic(), self._procfs.pids()
-        if pids != self._pids:
-            self._pids = pids
-            for pid in self._seen.keys() - set(pids):
-                self._forget(pid)
-            self._young.update(set(pids) - self._seen.keys())
+        now, there = self._monotonic(), set(self._procfs.pids())
+        for pid in self._seen.keys() - there:
+            self._forget(pid)
+        self._young.update(there - self._seen.keys())
         for pid in self._due():
             self._look(pid, now)
 
