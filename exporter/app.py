@@ -38,6 +38,7 @@ from exporter.registry import Clock, Collector, Registry
 from exporter.reloading import Reloader, ReloadRecord
 from exporter.settings import read_config
 from exporter.sources.host_files import HostFiles
+from exporter.sources.remembered import RememberedAnswers
 from exporter.sources.service_manager import ServiceManager
 from exporter.web.exposition import Format, render
 from exporter.web.listen import open_listeners
@@ -46,7 +47,7 @@ from exporter.web.site import Site, SiteSettings
 from exporter.wiring_diagnosis import DiagnosisPage, diagnose_command, owners_are_known
 from exporter.wiring_installation import InstallationParts, InstallationWiring
 from exporter.wiring_logs import LogParts, LogSurroundings, log_parts
-from exporter.wiring_ports import BindFailureAge, PortParts, Remembered, Watched, port_parts
+from exporter.wiring_ports import LOOK_SECONDS, BindFailureAge, PortParts, Watched, port_parts
 from exporter.wiring_query import query_parts
 from exporter.wiring_web import make_server, web_file
 
@@ -156,7 +157,8 @@ def _optional_collectors(
     services: list[Service],
 ) -> Sequence[Collector]:
     """Make the collectors that ``--no-collector.<name>`` can leave out; add their services."""
-    watched = Watched(found.discovery.endpoints, Remembered(found.identity, time.monotonic))
+    identity = RememberedAnswers(found.identity, LOOK_SECONDS, time.monotonic)
+    watched = Watched(found.discovery.endpoints, identity)
     logs = _logs(options, config, found, runtime)
     parts = runtime.ports(options, watched, logs.bind_failure_age if logs else no_bind_failure)
     node = ProcessesCollector(watched.endpoints, watched.identity, parts.processes)

@@ -21,8 +21,7 @@ from exporter.sources.owners import OwnerLookup
 from exporter.sources.procfs import Procfs
 from exporter.sources.units import UnitReader
 
-_REMEMBERED_SECONDS = 1.0
-
+LOOK_SECONDS = 1.0  # what was read within it belongs to one scrape, and is read once
 
 # port → how many seconds ago a bind on it failed last, None if that is not known
 BindFailureAge = Callable[[int], Optional[float]]
@@ -34,22 +33,6 @@ class Watched:
 
     endpoints: Callable[[], tuple[Endpoint, ...]]
     identity: Callable[[], ClusterIdentity]
-
-
-class Remembered:
-    """Answers for a second what ``ask`` answered: one look at the pid files for one scrape."""
-
-    def __init__(self, ask: Callable[[], ClusterIdentity], monotonic: Callable[[], float]) -> None:
-        self._ask = ask
-        self._monotonic = monotonic
-        self._known: Optional[tuple[float, ClusterIdentity]] = None
-
-    def __call__(self) -> ClusterIdentity:
-        """Return what is known, a second old at most."""
-        now, known = self._monotonic(), self._known
-        if known is None or now - known[0] >= _REMEMBERED_SECONDS:
-            known = self._known = (now, self._ask())
-        return known[1]
 
 
 @dataclass(frozen=True)
@@ -92,7 +75,7 @@ class _Listed:
     def lately(self, uid: int) -> Sequence[Process]:
         """Return what a look listed within the last second, else list them; for any thread."""
         listed_for, when, found = self._lately or (uid, -math.inf, ())
-        known = listed_for == uid and self._monotonic() - when < _REMEMBERED_SECONDS
+        known = listed_for == uid and self._monotonic() - when < LOOK_SECONDS
         return found if known else self._table.of_user(uid)
 
     def of_cluster(self) -> Sequence[Process]:

@@ -14,13 +14,15 @@ from exporter.errors import SourceError
 from exporter.members import members
 from exporter.model.installation import Installation
 from exporter.poller import Cadence, QueryPoller
-from exporter.sources.accounts import KnownAccounts
 from exporter.sources.cm_ctl import CmCtlQuery, QuerySettings
 from exporter.sources.command import Account, Runner
 from exporter.sources.host_files import HostFiles
 from exporter.sources.markers import read_markers
+from exporter.sources.remembered import RememberedAnswers
 
 _STOPPED = "cluster_manual_start"
+# The groups of a user take a hundred system calls where systemd's module is asked for them.
+_ACCOUNT_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ def query_parts(
     """
     runner = Runner()
     settings = QuerySettings(config.command, config.timeout)
-    accounts = KnownAccounts(Account.of, time.monotonic)
-    query = CmCtlQuery(runner, settings, installation, environ, accounts.find)
+    account = RememberedAnswers(Account.of, _ACCOUNT_SECONDS, time.monotonic)
+    query = CmCtlQuery(runner, settings, installation, environ, account)
 
     def max_age() -> float:
         """Two turns may be missed, each as long as it can be."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 from exporter.errors import ParseError, SourceError
 from exporter.parsers.passwd import find_user
@@ -12,7 +12,6 @@ from exporter.sources.command import Account
 from exporter.sources.host_files import HostFiles
 
 _USERS = "/etc/passwd"
-_REMEMBERED_SECONDS = 300.0
 
 
 class OwnUser(NamedTuple):
@@ -32,28 +31,6 @@ def own_user() -> OwnUser:
     except KeyError:
         return OwnUser(str(uid), uid, gid, "/")
     return OwnUser(entry.pw_name, uid, gid, entry.pw_dir)
-
-
-class KnownAccounts:
-    """Looks users up in this system's databases, and keeps an answer for five minutes.
-
-    A user's groups take a hundred system calls where systemd's module is asked for them, and
-    longer where a directory service is. ``monotonic`` is in seconds.
-    """
-
-    def __init__(self, look_up: Callable[[str], Account], monotonic: Callable[[], float]) -> None:
-        self._look_up = look_up
-        self._monotonic = monotonic
-        self._known: dict[str, tuple[float, Account]] = {}
-
-    def find(self, name: str) -> Account:
-        """Return the user; raises SourceError, each time anew, when there is none of this name."""
-        now = self._monotonic()
-        known = self._known.get(name)
-        if known is None or now >= known[0]:
-            known = (now + _REMEMBERED_SECONDS, self._look_up(name))
-            self._known = {name: known}
-        return known[1]
 
 
 class Accounts:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Callable
 
 from exporter.sources.cgroup import CgroupTree
+from exporter.sources.remembered import RememberedAnswers
 
 _REMEMBERED_SECONDS = 300.0
 _LENGTH = 64
@@ -21,17 +22,11 @@ class UserNames:
 
     def __init__(self, rootfs: Path, monotonic: Callable[[], float]) -> None:
         self._passwd = None if rootfs == Path("/") else rootfs / "etc" / "passwd"
-        self._monotonic = monotonic
-        self._known: dict[int, tuple[float, str]] = {}
+        self._names = RememberedAnswers(self._look_up, _REMEMBERED_SECONDS, monotonic)
 
     def user(self, uid: int) -> str:
         """Return the user's name, the number where it has none."""
-        now = self._monotonic()
-        known = self._known.get(uid)
-        if known is None or now >= known[0]:
-            known = (now + _REMEMBERED_SECONDS, self._look_up(uid)[:_LENGTH])
-            self._known[uid] = known
-        return known[1]
+        return self._names(uid)[:_LENGTH]
 
     def _look_up(self, uid: int) -> str:
         if self._passwd is not None:

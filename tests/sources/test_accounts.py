@@ -10,7 +10,7 @@ import pytest
 
 from exporter.errors import ParseError, SourceError
 from exporter.parsers.passwd import PasswdEntry, find_user
-from exporter.sources.accounts import Accounts, KnownAccounts, OwnUser, own_user
+from exporter.sources.accounts import Accounts, OwnUser, own_user
 from exporter.sources.command import Account
 from exporter.sources.host_files import HostFiles
 
@@ -30,26 +30,6 @@ def test_a_line_of_passwd_is_read() -> None:
     assert find_user(USERS, "# note") is None
     with pytest.raises(ParseError):
         find_user("x" * (1 << 21), "omm")
-
-
-def test_a_user_is_looked_up_again_after_five_minutes_and_never_missed_for_longer() -> None:
-    """An answer is kept; that there is no such user is not."""
-    now, answers = [100.0], [Account("omm", 1, 1, (1,), "/"), Account("omm", 1, 1, (1, 2), "/")]
-
-    def look_up(name: str) -> Account:
-        if name != "omm":
-            raise SourceError(name)
-        return answers.pop(0)
-
-    accounts = KnownAccounts(look_up, lambda: now[0])
-    for _ in range(2):
-        with pytest.raises(SourceError):
-            accounts.find("gone")
-    assert [accounts.find("omm").groups for _ in range(2)] == [(1,), (1,)]
-    now[0] += 299
-    assert accounts.find("omm").groups == (1,)
-    now[0] += 1
-    assert accounts.find("omm").groups == (1, 2)
 
 
 def test_our_own_user_is_known() -> None:
