@@ -1,7 +1,7 @@
 """Chunks of a log → the records in them that have a signature.
 
-A chunk is searched as a whole for any signature of its source, and only around a hit is there a
-look at lines. Records come again and again, so that what a line means is remembered by its words,
+A chunk is searched as a whole for lines that may have a signature of its source, and only these
+are looked at. Records come again and again, so that what a line means is remembered by its words,
 and a chunk gives one group for all records that differ in nothing but their time.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from exporter.model.logs import RecordPrefix, Signature
-from exporter.parsers.literals import required_literal
+from exporter.parsers.line_finder import LineFinder
 from exporter.parsers.log_lines import (
     LONGEST_LINE,
     Chunk,
@@ -22,7 +22,7 @@ from exporter.parsers.log_lines import (
     records_of,
 )
 from exporter.parsers.log_record import Grammar, prefixes
-from exporter.parsers.patterns import Pattern, PatternSet, compile_pattern
+from exporter.parsers.patterns import PatternSet, compile_pattern
 
 _CM_TIME = len("2026-11-22 12:13:21.728")
 _CM_MARK = b" tid="
@@ -97,8 +97,8 @@ class LogMatcher:
         self._patterns = [compile_pattern(s.pattern) for s in signatures]
         self._has_fields = [bool(pattern.groupindex) for pattern in self._patterns]
         self._details = [[compile_pattern(d) for d in s.details] for s in signatures]
-        self._literals = [required_literal(s.pattern) for s in signatures]
         self._set = PatternSet([s.pattern for s in signatures])
+        self._lines = LineFinder([s.pattern for s in signatures])
         self._memory: dict[bytes, Optional[_Meaning]] = {}
 
     def scan(
@@ -130,9 +130,7 @@ class LogMatcher:
         """
         data, end = chunk.data, chunk.end
         near_end = end - _FAR if chunk.more else end
-        lines = self._hits(data, end)
-        for start in sorted(lines):  # numbers: pairs of them would keep the garbage collector busy
-            stop = lines[start]
+        for start, stop in self._lines.find(data, end).items():
             behind_time = start + _CM_TIME
             known = None
             if data[behind_time : behind_time + len(_CM_MARK)] == _CM_MARK:
@@ -187,20 +185,6 @@ class LogMatcher:
                 return heads[0]
         return None
 
-    def _hits(self, data: bytes, end: int) -> dict[int, int]:
-        """Map where each line begins in which a signature may match to where it ends.
-
-        Text that is part of every match is found much faster than the pattern itself.
-        """
-        lines: dict[int, int] = {}
-        for index in self._set.candidates(data, end):
-            literal = self._literals[index]
-            if literal:
-                _find_lines(literal, data, end, lines)
-            else:
-                _match_lines(self._patterns[index], data, end, lines)
-        return lines
-
     def _known(self, words: bytes, line: bytes) -> Optional[tuple[_Group, ...]]:
         """Make the groups of a CM record by its words; None if it is not alone on its line."""
         if words not in self._memory:
@@ -211,16 +195,24 @@ class LogMatcher:
     def _remember(self, words: bytes, line: bytes) -> None:
         if len(line) > _LONGEST_REMEMBERED:
             return
-        heads = prefixes(line, self._grammars)
-        alone = len(heads) == 1 and heads[0].start == 0 and line.endswith(words)
         if len(self._memory) >= _MEMORY:
             self._memory.clear()
-        self._memory[words] = tuple(self._meaning(words)) if alone else None
+        self._memory[words] = self._meaning_alone(words, line)
+
+    def _meaning_alone(self, words: bytes, line: bytes) -> Optional[_Meaning]:
+        """Give the meaning of the words of a CM record if it is alone on its line."""
+        if not self._set.matches(line):
+            return ()
+        heads = prefixes(line, self._grammars)
+        alone = len(heads) == 1 and heads[0].start == 0 and line.endswith(words)
+        return tuple(self._meaning(words)) if alone else None
 
     def _unknown(
         self, groups: _Groups, chunk: Chunk, start: int, line: bytes
     ) -> list[tuple[_Group, bytes]]:
         """Give the groups of any line, with as many records as it may hold."""
+        if not self._set.matches(line):
+            return []
         heads = prefixes(line, self._grammars)
         found = [
             (head, meaning)
@@ -267,30 +259,3 @@ class LogMatcher:
             counted = len(group.times) - group.old
             finished.append(Found(signature, group.times, group.zone, counted, fields))
         return finished
-
-
-def _find_lines(literal: bytes, data: bytes, end: int, lines: dict[int, int]) -> None:
-    """Add the bounds of each line that contains a text."""
-    find, rfind, pos = data.find, data.rfind, 0
-    first = find(literal, 0, end)
-    while first >= 0:
-        stop = find(b"\n", first, end)
-        if stop < 0:
-            stop = end
-        lines[rfind(b"\n", pos, first) + 1 or pos] = stop
-        pos = stop + 1
-        first = find(literal, pos, end)
-
-
-def _match_lines(pattern: Pattern, data: bytes, end: int, lines: dict[int, int]) -> None:
-    """Add the bounds of each line in which a pattern matches."""
-    pos = 0
-    while pos < end:
-        match = pattern.search(data, pos, end)
-        if match is None:
-            return
-        first, behind = match.span()
-        stop = data.find(b"\n", behind, end)
-        stop = end if stop < 0 else stop
-        lines[data.rfind(b"\n", pos, first) + 1 or pos] = stop
-        pos = stop + 1

@@ -81,16 +81,22 @@ class PatternSet:
         except re2.error:
             self._set = None
 
+    def matches(self, text: bytes, end: Optional[int] = None) -> bool:
+        """Whether any pattern may match in ``text[:end]``; for certain if it says no."""
+        if self._any is None or not self._count:
+            return self._count > 0
+        return self._any.search(text, 0, len(text) if end is None else end) is not None
+
     def candidates(self, text: bytes, end: int) -> Sequence[int]:
         """List the patterns that may match in ``text[:end]``; those not listed do not.
 
         RE2's set says "none" also when its memory does not suffice for a text; only the
         alternation of all patterns is believed when it says that.
         """
-        if self._set is None or self._any is None or not self._count:
-            return range(self._count)
-        if not self._any.search(text, 0, end):
+        if not self.matches(text, end):
             return ()
+        if self._set is None:
+            return range(self._count)
         found: Optional[list[int]] = self._set.Match(memoryview(text)[:end])
         return sorted(found) if found else range(self._count)
 

@@ -12,7 +12,7 @@ from exporter.parsers.log_lines import LONGEST_LINE
 from exporter.parsers.log_matcher import Found, LogMatcher
 from exporter.sources.logfile import LogFile, Piece
 
-PIECE = 1024 * 1024  # bytes; what RE2 searches at once
+PIECE = 1024 * 1024  # bytes; what is searched at once
 PIECES_A_TURN = 4
 LINES_BELOW_SECONDS = 2.0
 NEIGHBOUR_SECONDS = 60.0

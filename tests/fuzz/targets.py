@@ -30,6 +30,7 @@ from exporter.parsers.exposition import parse_page
 from exporter.parsers.hosts import parse_hosts
 from exporter.parsers.inet_diag import parse_socket
 from exporter.parsers.keyvalue import parse_cm_agent_conf, parse_cm_server_conf, parse_dss_inst
+from exporter.parsers.line_finder import LineFinder
 from exporter.parsers.log_evidence import LogEvidence
 from exporter.parsers.log_matcher import LogMatcher
 from exporter.parsers.log_record import grammars_of
@@ -141,6 +142,12 @@ def log(data: bytes) -> None:
     """Scan a chunk, then what it left over."""
     scan = _matcher().scan(data)
     _matcher().scan(data[scan.consumed :], data[: scan.consumed], final=True)
+
+
+def pattern(words: str) -> None:
+    """Search for a pattern of a user's, if it is usable."""
+    if pattern_problem(words) is None:
+        LineFinder([words]).find(b"port:1 in use\n", 14)
 
 
 def headers(data: bytes) -> None:
@@ -273,7 +280,7 @@ FROM_OPERATORS = (
     Target(
         "signature patterns",
         sample(r"port:(?P<port>\d+) in [^\]]{2,9}$"),
-        text(pattern_problem),
+        text(pattern),
         (),
     ),
     Target("state", lambda: [json.dumps(evidence().dump()).encode()], state),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import ParseError
-from exporter.parsers.literals import required_literal
+from exporter.parsers.literals import required_texts
 from exporter.parsers.patterns import PatternSet, compile_pattern, pattern_problem
 from tests.fuzz.running import failure
 from tests.fuzz.targets import Target
@@ -92,47 +92,66 @@ def test_nested_repetition_costs_linear_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "literal"),
+    ("pattern", "texts"),
     [
-        (r"port:(?P<port>\d+) already in use\.", b" already in use."),
-        ("could (?:not|never) bind", b"could "),
-        ("abcdef?ghij", b"abcde"),
-        ("abcde+fgh", b"abcde"),
-        (r"abc\d{3}defg[xyz]h", b"defg"),
-        (r"a[]x(]bcdef", b"bcdef"),
-        ("abcd|efgh", b""),
-        ("(?i)abcdef", b""),
-        ("(?i:abcdef)ghijk", b""),
-        (r"\bPANIC: ", b"PANIC: "),
-        (r"\Q.*\Eabcdef", b""),
-        ("a.b.c.d", b""),
-        (r"(a\)b|[)]c)defgh", b"defgh"),
-        (r"\x41bcdef\pNghijkl", b"ghijkl"),
+        (r"port:(?P<port>\d+) already in use\.", [b" already in use."]),
+        ("could (?:not|never) bind", [b"could "]),
+        ("a (?:cluster|node) started", [b" started"]),
+        ("go (?:cluster|node) up", [b"cluster", b"node"]),
+        ("(?:node|resource instance) cluster", [b" cluster"]),
+        ("go (?:cluster|a+) up", []),
+        ("go (?:cluster|node)* up", []),
+        ("go (?:cluster|node)? up", []),
+        ("go (?P<what>cluster|node)+ up", [b"cluster", b"node"]),
+        ("go (cluster|(?:a|b)node) up", [b"cluster", b"node"]),
+        ("go (?i:cluster) up", []),
+        ("go ((?i)cluster|node) up", []),
+        ("abcdef?ghij", [b"abcde"]),
+        ("abcde+fgh", [b"abcde"]),
+        (r"abc\d{3}defg[xyz]h", [b"defg"]),
+        (r"a[]x(]bcdef", [b"bcdef"]),
+        ("abcd|efgh", [b"abcd", b"efgh"]),
+        ("abcd|abcd", [b"abcd"]),
+        ("abcd|efg", []),
+        ("abcd|", []),
+        ("(?:abcd)", [b"abcd"]),
+        ("|".join(f"word{i}" for i in range(100)), []),
+        ("(?i)abcdef", []),
+        ("(?i:abcdef)ghijk", []),
+        (r"\bPANIC: ", [b"PANIC: "]),
+        (r"\Q.*\Eabcdef", []),
+        ("a.b.c.d", []),
+        (r"(a\)b|[)]c)defgh", [b"defgh"]),
+        (r"\x41bcdef\pNghijkl", [b"ghijkl"]),
+        ("端口", ["端口".encode()]),
+        ("(" * 400 + "abcd" + ")" * 400, []),
     ],
 )
-def test_literal_of_a_pattern(pattern: str, literal: bytes) -> None:
-    """The literal is the longest text that stands in every match, or nothing."""
-    assert required_literal(pattern) == literal
+def test_texts_of_a_pattern(pattern: str, texts: list[bytes]) -> None:
+    """The texts are the longest of which one stands in every match, or none."""
+    assert list(required_texts(pattern)) == texts
 
 
 _atoms = st.sampled_from(
-    ["abcd", "x", r"\.", r"\d", "[ab]", "(?:bc|d)", "(?P<n>e+)", ".", r"\w", "fgh", r"\(", "[^q]"]
+    ["abcd", "x", r"\.", r"\d", "[ab]", "(?:bc|d)", "(e+)", ".", r"\w", "fgh", r"\(", "[^q]"]
 )
-_quantified = st.tuples(_atoms, st.sampled_from(["", "", "+", "*", "?", "{2}", "{0,2}", "+?"]))
+_quantifiers = st.sampled_from(["", "", "+", "*", "?", "{2}", "{0,2}", "+?"])
+_QUANTIFIED = st.tuples(_atoms, _quantifiers).map("".join)
 
 
-@given(
-    st.lists(_quantified, min_size=1, max_size=6).map(
-        lambda parts: "".join(a + q for a, q in parts)
-    ),
-    st.data(),
-)
-def test_literal_stands_in_every_match(pattern: str, data: st.DataObject) -> None:
-    """Whatever a pattern matches contains its literal."""
-    if pattern.count("?P<n>") > 1:
-        pattern = pattern.replace("?P<n>", "?:")
+def _larger(parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Put parts in a row, or let them be a group's alternatives."""
+    rows = st.lists(parts, min_size=1, max_size=5)
+    groups = rows.map(lambda row: f"(?:{'|'.join(row)})")
+    return rows.map("".join) | st.tuples(groups, _quantifiers).map("".join)
+
+
+@given(st.recursive(_QUANTIFIED, _larger, max_leaves=8), st.data())
+def test_one_of_the_texts_stands_in_every_match(pattern: str, data: st.DataObject) -> None:
+    """Whatever a pattern matches contains one of its texts."""
     text = data.draw(st.from_regex(re.compile(pattern.encode()), fullmatch=True))
-    assert required_literal(pattern) in text
+    texts = required_texts(pattern)
+    assert not texts or any(each in text for each in texts)
 
 
 @pytest.mark.parametrize(
