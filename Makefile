@@ -50,6 +50,7 @@ e2e: venv tools ## every scenario in a real Prometheus and Alertmanager, and eve
 	$(BIN)/python -m tests.lab.e2e
 
 bench: venv tools ## the numbers, side by side with lsof, ss and psutil
+	./scripts/install-newer-monitoring
 	$(BIN)/python -m tests.bench
 
 packages: venv ## build wheel, sdist, .deb and .rpm into dist/; install, run and remove them and the image
@@ -69,4 +70,4 @@ golden: venv ## write the golden page anew
 	$(BIN)/python -m pytest tests/test_golden.py --update-golden
 
 clean: ## remove what make made
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .tools build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -84,12 +84,12 @@ def _code_of(listed: dict[str, str], word: str) -> int:
 def _disagreements() -> str:
     """Tell what is too much for one view: the states but one, and the nodes without an answer."""
     seen = VIEWERS.select(recorded.CLUSTER_STATE)
-    outcome = VIEWERS.select(recorded.QUERY_OUTCOME, 'outcome="ok"')
-    failing = VIEWERS.select(recorded.QUERY_OUTCOME, 'outcome=~"no_primary|timeout"')
+    answered = VIEWERS.select(recorded.VIEW)
+    failing = VIEWERS.select(recorded.QUERY_OUTCOME)
     return first_of(
         [
             f"{seen} unless on (cluster, state) topk by (cluster) (1, {seen})",
-            f"{failing} and on (cluster) {outcome}",
+            f"{failing} and on (cluster) {answered}",
         ]
     )
 

@@ -39,6 +39,7 @@ HOLDER_START = Recorded(
 LEFT_STOPPED = Recorded("node:opengauss_port_conflict_left_stopped:max", (*_NODE, *_PORT, "origin"))
 DUPLICATE = Recorded("node:opengauss_port_duplicate:max", ("cluster", "node_name", *_PORT))
 QUERY_OUTCOME = Recorded("node:opengauss_cm_query_outcome:max", (*_NODE, "outcome"))
+VIEW = Recorded("instance:opengauss_cm_view:max", ("cluster", "job", "instance"))
 CLUSTER_STATE = Recorded("cluster:opengauss_cm_cluster_state:count", ("cluster", "state"))
 CM_SERVER_STATE = Recorded(
     "cluster:opengauss_cm_server_state:max", (*_NODE, "instance_id", "state")

@@ -2,8 +2,9 @@
 
 Durations are Prometheus's own (``prometheus_rule_group_last_duration_seconds``), once with a
 healthy fleet and once with every fiftieth node in conflict, scraped as docs/scaling.md has it:
-without the zeros that say nothing. The fleet's dashboard is measured in both. Then the healthy
-fleet once more with all zeros, for comparison.
+without the zeros that say nothing. The fleet's dashboard is measured in both. What a rule costs
+depends on Prometheus's release: the bars are held against that of Debian 13. For comparison, the
+healthy fleet once more with all zeros, and in the Prometheus on PATH where that is another one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tests.bench.table import Row, at_most
 from tests.support.loopback import Answer, Loopback
 from tests.support.monitoring import Monitoring, Pace, Target
 from tests.support.pages import TEXT
-from tests.support.programs import http_get
+from tests.support.programs import http_get, newer_monitoring
 
 PACE = Pace("15s", "15s")
 BAR_SECONDS = 1.0
@@ -54,26 +55,34 @@ class Moment(NamedTuple):
 
 
 def rows() -> Iterator[Row]:
-    """Measure both fleets in one Prometheus, and what zeros cost in another."""
-    with _scraped(zeros=False) as (fleet, monitoring):
-        what = f"{NODES} nodes in {CLUSTERS} clusters, healthy"
+    """Measure both fleets in one Prometheus, and what zeros or an older release cost in others."""
+    newer = newer_monitoring()
+    with _scraped(newer) as (fleet, monitoring):
+        release = monitoring.version()
+        what = f"{NODES} nodes in {CLUSTERS} clusters, healthy, Prometheus {release}"
         yield from _measured(monitoring, what, 0, BAR_SECONDS)
         yield from dashboards.rows(monitoring)
         fleet.show(TAKEN_EACH)
         what = f"the same, every {TAKEN_EACH}th node's CM port taken"
         yield from _measured(monitoring, what, NODES // TAKEN_EACH, BAR_SECONDS)
         yield from dashboards.rows(monitoring)
-    with _scraped(zeros=True) as (_, monitoring):
+    with _scraped(newer, zeros=True) as (_, monitoring):
         yield from _measured(monitoring, "the healthy fleet, scraped with all zeros", 0, None)
+    with _scraped(None) as (_, monitoring):
+        if monitoring.version() != release:
+            what = f"the healthy fleet, Prometheus {monitoring.version()}"
+            yield from _measured(monitoring, what, 0, None)
 
 
 @contextmanager
-def _scraped(*, zeros: bool) -> Iterator[tuple[_Fleet, Monitoring]]:
+def _scraped(
+    programs: Optional[Path], *, zeros: bool = False
+) -> Iterator[tuple[_Fleet, Monitoring]]:
     """Start a healthy fleet, and Prometheus and Alertmanager on it."""
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="ogcm-fleet-"))
         fleet = stack.enter_context(_Fleet(zeros=zeros))
-        monitoring = Monitoring(Path(directory), fleet.targets(), pace=PACE)
+        monitoring = Monitoring(Path(directory), fleet.targets(), pace=PACE, programs=programs)
         yield fleet, stack.enter_context(monitoring)
 
 

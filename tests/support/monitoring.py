@@ -120,7 +120,10 @@ class Alerting:
 
 @final
 class Monitoring:
-    """Prometheus, Alertmanager and a webhook receiver that stands for every receiver."""
+    """Prometheus, Alertmanager and a webhook receiver that stands for every receiver.
+
+    ``programs`` is the directory of another Prometheus than that on PATH.
+    """
 
     def __init__(
         self,
@@ -129,8 +132,10 @@ class Monitoring:
         *,
         pace: Pace = FAST,
         rule_files: Sequence[Path] = RULE_FILES,
+        programs: Optional[Path] = None,
     ) -> None:
         self._directory = directory
+        self._programs = programs
         self._pace = pace
         self._rule_files = rule_files
         self._stack = ExitStack()
@@ -162,6 +167,11 @@ class Monitoring:
         asked = urllib.parse.urlencode({"query": expression})
         result: list[dict[str, Any]] = self._get(f"/api/v1/query?{asked}", timeout)["result"]
         return result
+
+    def version(self) -> str:
+        """Return Prometheus' version."""
+        version: str = self._get("/api/v1/status/buildinfo")["version"]
+        return version
 
     def alerts(self) -> list[dict[str, Any]]:
         """Return Prometheus' pending and firing alerts."""
@@ -197,7 +207,7 @@ class Monitoring:
         return json.loads(body)["data"]
 
     def _start_prometheus(self) -> Program:
-        program = find_program("prometheus", package="prometheus")
+        program = find_program("prometheus", package="prometheus", directory=self._programs)
         config = self._directory / "prometheus.yml"
         config.write_text(yaml.safe_dump(self._prometheus_config()))
         data = self._directory / "prometheus"

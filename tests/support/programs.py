@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import final
+from typing import Optional, final
 
 READY_WITHIN = 30.0
 STOPS_WITHIN = 10.0
@@ -23,8 +23,20 @@ class MissingProgramError(RuntimeError):
     """A program that the test needs is not installed; the message says how to install it."""
 
 
-def find_program(*names: str, package: str) -> str:
-    """Return the path of the first of these programs that is on PATH or in sbin."""
+def newer_monitoring() -> Path:
+    """Return the directory with Debian 13's Prometheus and Alertmanager."""
+    directory = Path(__file__).parents[2] / ".tools" / "debian-13" / "usr" / "bin"
+    if not (directory / "prometheus").exists():
+        raise MissingProgramError(
+            f"no prometheus in {directory}; get it with: ./scripts/install-newer-monitoring"
+        )
+    return directory
+
+
+def find_program(*names: str, package: str, directory: Optional[Path] = None) -> str:
+    """Return the path of the first of these programs in a directory, on PATH or in sbin."""
+    if directory is not None:
+        names = tuple(str(directory / name) for name in names)
     for name in names:
         found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
         if found:
