@@ -74,7 +74,11 @@ class Daemon:
         return self._next_reload
 
     async def run(self, server: Server, listeners: Sequence[socket.socket]) -> None:
-        """Serve on these sockets until told to end; answers in work are finished."""
+        """Serve on these sockets until told to end; answers in work are finished.
+
+        Ends by itself, and raises what it was, when one of the works in the background fails: a
+        manager starts it again, and nothing goes on without its reloads or its watchdog.
+        """
         self._handle_signals()
         self._reloader.current.start()
         server.start(listeners)
@@ -85,13 +89,23 @@ class Daemon:
         self._begin_warm_up()
         works = (self._reload_when_told, self._look_at_files, self._feed_watchdog)
         background = [asyncio.ensure_future(work()) for work in works]
+        for task in background:
+            task.add_done_callback(self._end_after_failure)
         await self._stop.wait()
         self._manager.tell("STOPPING=1")
         structlog.get_logger().info("ending")
         await server.close(DRAIN_SECONDS)
         for task in background:
             task.cancel()
+        results = await asyncio.gather(*background, return_exceptions=True)
         await asyncio.wait_for(self._in_thread(self._reloader.stop), STOP_SECONDS)
+        for failure in results:
+            if isinstance(failure, Exception):
+                raise failure
+
+    def _end_after_failure(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception():
+            self._stop.set()
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -127,7 +141,14 @@ class Daemon:
         """Run what may take seconds without holding up the answers; one call after the other."""
         result: Future[T] = Future()
         result.set_running_or_notify_cancel()
-        self._worker.submit(lambda: result.set_result(call()))
+
+        def run() -> None:
+            try:
+                result.set_result(call())
+            except Exception as error:  # noqa: BLE001 -- raised where it is waited for
+                result.set_exception(error)
+
+        self._worker.submit(run)
         return await asyncio.wrap_future(result)
 
     def _begin_warm_up(self) -> None:

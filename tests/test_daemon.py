@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from socket import socket
 from typing import cast
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from exporter.daemon import Daemon
 from exporter.registry import Registry
 from exporter.reloading import Reloader
+from exporter.web.server import Server
 
 BEATS = 3
 
@@ -46,6 +49,29 @@ class Stage:
         self.told.append(state)
 
 
+class Faulty(Stage):
+    """An application that is ready, a server of it, and a reload that goes wrong."""
+
+    watches_files = False
+    not_ready = ()
+
+    def start(self, listeners: Sequence[socket] = ()) -> None:
+        """Be started, as an application and as a server."""
+        self.told.append(f"started {len(listeners)}")
+
+    async def close(self, drain: float) -> None:
+        """Finish the answers in work."""
+        self.told.append(f"closed within {drain:g} s")
+
+    def reload(self) -> str:
+        """Fail as nobody thought of."""
+        raise LookupError("not thought of")
+
+    def stop(self) -> None:
+        """Be stopped."""
+        self.told.append("stopped")
+
+
 async def fed(stalled_for: float) -> list[str]:
     """Let the watchdog's task look a few times; returns what the manager heard."""
     stage = Stage(stalled_for, watchdog_seconds=0.04)
@@ -65,3 +91,22 @@ def test_the_watchdog_is_fed_only_while_collectors_make_progress(
 ) -> None:
     """Collectors that hang for half the watchdog's time leave it hungry."""
     assert set(asyncio.run(fed(stalled_for))) == heard
+
+
+async def reload_once(stage: Faulty) -> None:
+    """Run a daemon, and have it reload."""
+    daemon = Daemon(cast("Reloader", stage), stage)
+    running = asyncio.ensure_future(daemon.run(cast("Server", stage), []))
+    reload = asyncio.ensure_future(daemon.reload())
+    try:
+        await asyncio.wait_for(running, 30)
+    finally:
+        reload.cancel()
+
+
+def test_a_failure_that_nobody_thought_of_ends_the_daemon_in_order() -> None:
+    """It answers to the end, stops what runs, and says what it was, instead of living on deaf."""
+    stage = Faulty(stalled_for=0.0, watchdog_seconds=60.0)
+    with pytest.raises(LookupError, match="not thought of"):
+        asyncio.run(reload_once(stage))
+    assert stage.told[-3:] == ["STOPPING=1", "closed within 5 s", "stopped"]
