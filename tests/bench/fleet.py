@@ -3,8 +3,8 @@
 Durations are Prometheus's own (``prometheus_rule_group_last_duration_seconds``), once with a
 healthy fleet and once with every fiftieth node in conflict, scraped as docs/scaling.md has it:
 without the zeros that say nothing. The fleet's dashboard is measured in both. What a rule costs
-depends on Prometheus's release: the bars are held against that of Debian 13. For comparison, the
-healthy fleet once more with all zeros, and in the Prometheus on PATH where that is another one.
+depends on Prometheus's release: the bars are for a current one. For comparison, the healthy fleet
+once more with all zeros, and in the Prometheus on PATH where that is another one.
 """
 
 from __future__ import annotations

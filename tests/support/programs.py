@@ -24,8 +24,8 @@ class MissingProgramError(RuntimeError):
 
 
 def newer_monitoring() -> Path:
-    """Return the directory with Debian 13's Prometheus and Alertmanager."""
-    directory = Path(__file__).parents[2] / ".tools" / "debian-13" / "usr" / "bin"
+    """Return the directory of a Prometheus and Alertmanager newer than a distribution's."""
+    directory = Path(__file__).parents[2] / ".tools" / "newer" / "usr" / "bin"
     if not (directory / "prometheus").exists():
         raise MissingProgramError(
             f"no prometheus in {directory}; get it with: ./scripts/install-newer-monitoring"
