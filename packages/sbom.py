@@ -66,6 +66,9 @@ def _licence(metadata: Message) -> dict[str, Any]:
         return {"expression": expression}
     classifiers = [str(each) for each in metadata.get_all("Classifier", [])]
     told = [each.rpartition(" :: ")[2] for each in classifiers if each.startswith(_CLASSIFIER)]
+    name = str(metadata["License"] or "")
+    if not told and name and "\n" not in name:  # a licence's text is not its name
+        told = [name]
     if not told:
         raise LookupError(f"{metadata['Name']} tells no licence")
     return {"license": {"name": " or ".join(told)}}

@@ -60,12 +60,13 @@ def test_a_licence_is_the_packages_own_word() -> None:
     assert _licences(("Classifier", f"{kind}X"), ("Classifier", f"{kind}Y")) == [
         {"license": {"name": "X or Y"}}
     ]
+    assert _licences(("License", "X 2.0")) == [{"license": {"name": "X 2.0"}}]
 
 
 def test_a_package_without_a_licence_is_told() -> None:
     """Nobody ships what may not be shipped without noticing."""
     with pytest.raises(LookupError, match="A_b tells no licence"):
-        _licences(("Classifier", "Topic :: Database"))
+        _licences(("Classifier", "Topic :: Database"), ("License", "Permission is\n hereby"))
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])

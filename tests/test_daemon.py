@@ -93,8 +93,10 @@ def test_the_watchdog_is_fed_only_while_collectors_make_progress(
     assert set(asyncio.run(fed(stalled_for))) == heard
 
 
-async def reload_once(stage: Faulty) -> None:
+async def reload_once(told: list[str]) -> None:
     """Run a daemon, and have it reload."""
+    stage = Faulty(stalled_for=0.0, watchdog_seconds=60.0)
+    stage.told = told
     daemon = Daemon(cast("Reloader", stage), stage)
     running = asyncio.ensure_future(daemon.run(cast("Server", stage), []))
     reload = asyncio.ensure_future(daemon.reload())
@@ -106,7 +108,7 @@ async def reload_once(stage: Faulty) -> None:
 
 def test_a_failure_that_nobody_thought_of_ends_the_daemon_in_order() -> None:
     """It answers to the end, stops what runs, and says what it was, instead of living on deaf."""
-    stage = Faulty(stalled_for=0.0, watchdog_seconds=60.0)
+    told: list[str] = []
     with pytest.raises(LookupError, match="not thought of"):
-        asyncio.run(reload_once(stage))
-    assert stage.told[-3:] == ["STOPPING=1", "closed within 5 s", "stopped"]
+        asyncio.run(reload_once(told))
+    assert told[-3:] == ["STOPPING=1", "closed within 5 s", "stopped"]
