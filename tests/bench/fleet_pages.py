@@ -29,7 +29,18 @@ PORTS = {
     "dss": "15410",
     "dms": "15420",
 }
-_COLLECTORS = ("ports", "node", "markers", "cluster", "logs", "stop_origin", "installation")
+_COLLECTORS = (
+    "node_info",
+    "installation",
+    "ports",
+    "node",
+    "markers",
+    "cluster",
+    "logs",
+    "stop_origin",
+    "exporter",
+    "process",
+)
 _INSTANCES = ("cm_server", "cm_agent", "datanode")
 _TRUE: Mapping[str, Mapping[str, str]] = {
     "opengauss_port_listening": {},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from pathlib import Path
 
 from exporter.metrics import CATALOGUE, ZERO_IS_NONE
 from exporter.parsers.exposition import parse_page
@@ -24,6 +26,14 @@ def test_a_page_has_every_metric_and_no_other() -> None:
     assert names == {m.name for m in CATALOGUE if m.name.startswith("opengauss_")} - ABSENT
     assert len(text.splitlines()) >= 600
     assert parse_page(text, PAGE_SHAPES)
+
+
+def test_a_page_has_the_collectors_of_an_exporter() -> None:
+    """The rules read as many of them as of a real node."""
+    real = (Path(__file__).parents[1] / "golden" / "metrics.txt").read_text(encoding="utf-8")
+    made = page(next(places()), STARTED)
+    found = [re.findall(r'collector_success{collector="(\w+)"}', text) for text in (made, real)]
+    assert sorted(found[0]) == sorted(found[1])
 
 
 def test_a_page_without_zeros_lacks_nothing_else() -> None:
