@@ -29,8 +29,10 @@ _NOTHING: _Texts = ()
 def required_texts(pattern: str) -> tuple[bytes, ...]:
     """Find the longest texts of which every match contains one; none if nothing is sure.
 
-    Each alternative gives its own. Where a pattern has flags, nothing is sure.
+    Each alternative gives its own. Where a pattern has flags or a quotation, nothing is sure.
     """
+    if "\\Q" in pattern:
+        return ()
     return tuple(text.encode() for text in _of_alternatives(pattern, _DEEPEST))
 
 
@@ -55,7 +57,7 @@ def _alternatives(pattern: str, depth: int) -> list[list[_Texts]]:
     while pos < len(pattern):
         token = _TOKEN.match(pattern, pos)
         group = _GROUP.match(pattern, token.end()) if token and token["open"] else None
-        if token is None or pattern.startswith("\\Q", pos) or (token["open"] and group is None):
+        if token is None or (token["open"] and group is None):
             return [[_NOTHING]]
         pos = token.end()
         text = token["escaped"] or token["plain"]

@@ -120,6 +120,7 @@ def test_nested_repetition_costs_linear_time() -> None:
         ("(?i:abcdef)ghijk", []),
         (r"\bPANIC: ", [b"PANIC: "]),
         (r"\Q.*\Eabcdef", []),
+        (r"(\Q)\E abcd)?xyz1", []),
         ("a.b.c.d", []),
         (r"(a\)b|[)]c)defgh", [b"defgh"]),
         (r"\x41bcdef\pNghijkl", [b"ghijkl"]),
