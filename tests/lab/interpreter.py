@@ -8,11 +8,12 @@ the binary's own run path, or by a link in $GAUSSHOME/lib.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import sys
 import sysconfig
 from pathlib import Path
+
+from tests.support.holders import copy_program
 
 PROGRAMS = ("om_monitor", "cm_agent", "cm_server", "gaussdb", "dssserver")
 _SYSTEM = ("/usr/bin/python3", "/usr/local/bin/python3")
@@ -34,8 +35,7 @@ def find(uid: int) -> Path:
 def install(interpreter: Path, release: Path) -> None:
     """Put the programs into `release`/bin; one copy, many names."""
     first = release / "bin" / PROGRAMS[0]
-    shutil.copyfile(interpreter, first)
-    first.chmod(0o755)
+    copy_program(interpreter, first)
     for name in PROGRAMS[1:]:
         os.link(first, release / "bin" / name)
     (release / "pyvenv.cfg").write_text(f"home = {interpreter.parent}\n", encoding="utf-8")

@@ -27,7 +27,6 @@ import ctypes
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -152,9 +151,18 @@ def copy_interpreter(directory: Path, name: str) -> Path:
     """Copy the interpreter to ``directory/name``: ``/proc/PID/exe`` of what it runs is that."""
     directory.mkdir(parents=True, exist_ok=True)
     target = directory / name
-    shutil.copy2(Path(sys.executable).resolve(), target)
-    target.chmod(0o755)
+    copy_program(Path(sys.executable).resolve(), target)
     return target
+
+
+def copy_program(program: Path, target: Path) -> None:
+    """Copy a program that may be started at once.
+
+    ``cp`` does it: what we have open for writing is, for a moment, open in whatever another thread
+    starts, too, and a program that is open for writing cannot be started (ETXTBSY).
+    """
+    subprocess.run(["cp", "--", str(program), str(target)], check=True)
+    target.chmod(0o755)
 
 
 def can_listen(address: str, port: int, *, v6only: bool = True) -> bool:
