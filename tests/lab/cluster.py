@@ -65,8 +65,8 @@ class Lab:
         self.plan = LabPlan("", style, ())
 
     def __enter__(self) -> Lab:
-        self.prepare()
         try:
+            self.prepare()
             self.start()
         except BaseException:
             self.stop()
@@ -83,7 +83,12 @@ class Lab:
 
     @property
     def root(self) -> Path:
-        """The directory that holds everything of this lab."""
+        """The directory that holds everything of this lab; raises RuntimeError before there is one.
+
+        Without that, what tidies up would take the current directory for it.
+        """
+        if not self.plan.root:
+            raise RuntimeError("the lab has no directory: it was not prepared")
         return Path(self.plan.root)
 
     def prepare(self) -> None:
@@ -91,6 +96,8 @@ class Lab:
         sweep(self._directory)
         root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=self._directory)).resolve()
         root.chmod(0o755)
+        # Before the lock: who is interrupted from here on tidies up what is locked, at this root.
+        self.plan = LabPlan(str(root), self._style, ())
         self._lock = _take_lock(root)
         self.place.make(self._count)
         nodes = tuple(self._node_plan(root, number) for number in range(1, self._count + 1))

@@ -10,6 +10,7 @@ import pytest
 
 from exporter.parsers.static_config import parse_static_config
 from tests.lab.cluster import Lab, await_
+from tests.lab.places import Loopback
 from tests.lab.standins import procs
 
 
@@ -128,3 +129,27 @@ def test_a_lab_leaves_nothing_behind() -> None:
         await_(lambda: len(procs.below(root)) >= 4, 20, lambda: str(procs.below(root)))
     assert procs.below(root) == []
     assert not root.exists()
+
+
+class _NoPlace(Loopback):
+    def make(self, nodes: int) -> None:
+        """Fail, as a signal in the middle of it would."""
+        raise InterruptedError(nodes)
+
+
+def test_a_lab_that_ends_before_it_is_prepared_removes_its_own_files_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in the current directory is not its own, and nothing of it is left."""
+    (tmp_path / "labs").mkdir()
+    (tmp_path / "work").write_text("ours")
+    monkeypatch.chdir(tmp_path)
+    lab = Lab(nodes=1, where="loopback", directory=tmp_path / "labs")
+    lab.place = _NoPlace()
+    with pytest.raises(InterruptedError), lab:
+        pass
+    lab.stop()
+    assert (tmp_path / "work").read_text() == "ours"
+    assert list((tmp_path / "labs").iterdir()) == []
+    with pytest.raises(RuntimeError, match="no directory"):
+        _ = Lab(nodes=1).root

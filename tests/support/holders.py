@@ -158,10 +158,11 @@ def copy_interpreter(directory: Path, name: str) -> Path:
 def copy_program(program: Path, target: Path) -> None:
     """Copy a program that may be started at once.
 
-    ``cp`` does it: what we have open for writing is, for a moment, open in whatever another thread
-    starts, too, and a program that is open for writing cannot be started (ETXTBSY).
+    Another process does it: what we have open for writing is for a moment open in what another
+    thread starts, too, and a program that is open for writing cannot be started (ETXTBSY).
     """
-    subprocess.run(["cp", "--", str(program), str(target)], check=True)
+    copy = "import shutil, sys; shutil.copyfile(*sys.argv[1:])"
+    subprocess.run([sys.executable, "-I", "-S", "-c", copy, str(program), str(target)], check=True)
     target.chmod(0o755)
 
 
