@@ -40,7 +40,7 @@ chaos: venv ## faults and load against the real exporter, expected and seen, in 
 
 fuzz: venv ## rubbish for all that takes bytes (SECONDS=5 each), 200,000 outputs of cm_ctl, 20,000 lives of a log
 	$(BIN)/python -m tests.fuzz $(or $(SECONDS),5)
-	FUZZ_INPUTS=200000 $(BIN)/python -m pytest tests/fuzz tests/sources/test_logfile_model.py
+	FUZZ_INPUTS=200000 $(BIN)/python -m pytest tests/fuzz tests/logs/test_model.py
 
 demo: venv ## a simulated cluster, a port conflict, and the way back (SCENARIO=name, KEEP=1)
 	@SCENARIO='$(SCENARIO)' KEEP='$(KEEP)' $(BIN)/python -m tests.lab.demo

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional
 
-from exporter import __version__, app, logsetup, wiring_installation
+from exporter import __version__, logsetup
+from exporter.commands import diagnose, discover, once, serve, targets
 from exporter.config import Config
 from exporter.errors import ConfigError, ExporterError, OutputError, UsageError
 from exporter.flags import FLAGS, Flag, Values, nearest, options_of, parse, split_command
 from exporter.options import Options
-from exporter.settings import read_config, read_web_config
-from exporter.wiring_diagnosis import DIAGNOSE_FLAGS
+from exporter.wiring.settings import read_config, read_web_config
 
 PROGRAM = "opengauss-cm-exporter"
 DEFAULT_COMMAND = "serve"
@@ -41,31 +41,31 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "serve",
         "Answer scrapes until told to end; the default.",
-        lambda options, config, _: app.serve(options, config),
+        lambda options, config, _: serve.run(options, config),
     ),
     Command(
         "once",
         "Write one page to stdout; exit status 1 when a collector failed.",
-        lambda options, config, _: app.once(options, config),
+        lambda options, config, _: once.run(options, config),
     ),
     Command(
         "diagnose",
         "Say which ports are in conflict, by whom, and what to do; 0 none, 1 conflict, 2 cannot"
         " tell.",
-        app.diagnose,
-        DIAGNOSE_FLAGS,
+        diagnose.run,
+        diagnose.FLAGS,
     ),
     Command(
         "discover",
         "Tell what was found of the installation, and from where; 1 when a fact is missing.",
-        wiring_installation.discover,
-        wiring_installation.DISCOVER_FLAGS,
+        discover.run,
+        discover.FLAGS,
     ),
     Command(
         "targets",
         "Write scrape targets for all nodes of the cluster, from its static config.",
-        wiring_installation.targets,
-        wiring_installation.TARGETS_FLAGS,
+        targets.run,
+        targets.FLAGS,
     ),
 )
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from exporter.cli import COMMANDS, Command
 from exporter.flags import FLAGS, Flag
-from exporter.metrics import CATALOGUE
-from exporter.metrics.base import Metric
+from exporter.scrape.base import Metric
+from exporter.wiring.catalogue import CATALOGUE
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS_PAGE = Path("docs/metrics.md")
@@ -20,7 +20,7 @@ PAGES_WITH_PARTS = (Path("docs/configuration.md"),)
 _METRICS_INTRO = """\
 # Metrics
 
-<!-- Written by `make docs` from the catalogue in exporter/metrics; edit it there. -->
+<!-- Written by `make docs` from the catalogue, metrics.py of each room of exporter/; edit it there. -->
 
 Every metric that the exporter can show. A metric that tells one of several states has a series for
 each state, all of them always present, of which at most one is 1. Prometheus adds the labels of its

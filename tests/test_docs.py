@@ -14,11 +14,11 @@ import pytest
 from exporter import config
 from exporter.cli import COMMANDS, Command
 from exporter.config.durations import parse_duration
+from exporter.config.words import ENDPOINT_WORDS
 from exporter.errors import ConfigError
 from exporter.flags import FLAGS, Flag
-from exporter.metrics import CATALOGUE
-from exporter.metrics.base import Metric
-from exporter.model.words import ENDPOINT_WORDS
+from exporter.scrape.base import Metric
+from exporter.wiring.catalogue import CATALOGUE
 from scripts.generate_docs import commands_table, documents, metrics_page, with_parts
 from tests.support.config_text import plain
 from tests.support.rules import rules

@@ -6,18 +6,18 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from exporter.app import Runtime, build
 from exporter.config import Config
-from exporter.discovery import Discovery
-from exporter.model.installation import InstallationHints
-from exporter.model.logs import StopMarker
+from exporter.config.schema import InstallationHints
+from exporter.installation.discovery import Discovery
+from exporter.installation.facts import StopMarker
 from exporter.options import Options
-from exporter.registry import Clock
-from exporter.reloading import ReloadRecord
-from exporter.web.exposition import Format, render
+from exporter.scrape.exposition import Format, render
+from exporter.scrape.guard import Clock
 from exporter.web.refusals import Refusals
-from exporter.wiring_installation import InstallationParts
-from exporter.wiring_ports import BindFailureAge, PortParts, Watched
+from exporter.web.reloading import ReloadRecord
+from exporter.wiring.application import Runtime, build
+from exporter.wiring.installation import InstallationParts
+from exporter.wiring.ports import BindFailureAge, PortParts, Watched
 from tests.support.facts import APP, CLUSTER, OMM, OTHER_USER, endpoint, process, socket
 from tests.support.fake_host import HERE, FakeHost
 from tests.support.installations import installation

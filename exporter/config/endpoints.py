@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from exporter.config.schema import Config, EndpointConfig
-from exporter.model.ports import Endpoint
-from exporter.model.words import ENDPOINT_WORDS, EndpointWord
+from exporter.config.words import ENDPOINT_WORDS, EndpointWord
+from exporter.ports.facts import Endpoint
 
 _ORIGIN = "config"
 

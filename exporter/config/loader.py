@@ -10,10 +10,9 @@ from typing import Optional, TypeVar
 from exporter.config.document import LARGEST_FILE, compose, count_lines
 from exporter.config.reading import Reader, Value
 from exporter.config.report import Report
-from exporter.config.schema import Config
+from exporter.config.schema import Config, Signature
 from exporter.config.sections import Checks, config, signatures
 from exporter.errors import ConfigError
-from exporter.model.logs import Signature
 
 T = TypeVar("T")
 

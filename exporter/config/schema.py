@@ -9,9 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional
 
-from exporter.model.installation import InstallationHints
-from exporter.model.logs import Signature
-from exporter.model.ports import IPAddress
+from exporter.host.facts import IPAddress
+
+
+@dataclass(frozen=True)
+class InstallationHints:
+    """What the configuration says of the installation; every None is left to discovery."""
+
+    user: Optional[str] = None
+    env_file: Optional[str] = None
+    gausshome: Optional[str] = None
+    gausslog: Optional[str] = None
+    dss_home: Optional[str] = None
+    static_config: Optional[str] = None
+    node_id: Optional[int] = None
+    node_name: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +50,30 @@ class CmQuery:
     interval: float = 15.0
     timeout: Optional[float] = None
     max_age: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A named pattern of one log record, and what it means.
+
+    ``pattern`` is RE2 and sees one physical line, as grep does. ``details`` are patterns for the
+    lines below it that belong to the same record; only their named groups count. The group
+    ``port`` stands for a port of this node that the record reports as taken; where there is a
+    group ``code``, only with 98 (EADDRINUSE) in it.
+    """
+
+    id: str
+    sources: tuple[str, ...]
+    pattern: str
+    severity: str = "info"
+    meaning: str = ""
+    reference: str = ""
+    details: tuple[str, ...] = ()
+
+    @property
+    def reports_port(self) -> bool:
+        """Whether its records name a port of this node as taken."""
+        return any("(?P<port>" in pattern for pattern in (self.pattern, *self.details))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Callable, Optional
 from exporter.config import schema
 from exporter.config.reading import Reader, Section, Value, each, section
 from exporter.config.report import RefusedError
+from exporter.config.schema import InstallationHints, Signature
 from exporter.config.values import (
     absolute_path,
     address,
@@ -23,9 +24,7 @@ from exporter.config.values import (
     timezone,
     word,
 )
-from exporter.model.installation import InstallationHints
-from exporter.model.logs import Signature
-from exporter.model.words import ENDPOINT_WORDS, LOG_SOURCES, SIGNATURE_SEVERITIES
+from exporter.config.words import ENDPOINT_WORDS, LOG_SOURCES, SIGNATURE_SEVERITIES
 
 _DAY = 86_400.0
 _LARGEST_NODE_ID = 2**32 - 1  # the static config's field is an unsigned 32-bit number

@@ -11,7 +11,7 @@ import yaml
 from exporter.config.durations import format_duration, parse_duration
 from exporter.config.reading import Reader, Value, wrong_type
 from exporter.config.report import RefusedError, shown
-from exporter.model.ports import IPAddress
+from exporter.host.facts import IPAddress
 
 _LONGEST_PATH = 4095  # PATH_MAX without its NUL
 _LONGEST_TEXT = 4096

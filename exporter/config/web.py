@@ -12,8 +12,8 @@ from exporter.config.loader import parse, read_file
 from exporter.config.reading import Reader, Value, section, table
 from exporter.config.report import RefusedError
 from exporter.config.values import boolean, duration, note, number, one_of, text
+from exporter.config.web_facts import RateLimit, WebConfig
 from exporter.config.web_tls import TlsProblems, no_tls_problems, tls
-from exporter.model.web import RateLimit, WebConfig
 
 HEADERS: dict[str, Reader[str]] = {
     "Content-Security-Policy": text,

@@ -11,7 +11,7 @@ from typing import Callable, NoReturn, Optional
 from exporter.config.reading import Reader, Section, Value, each, section
 from exporter.config.report import RefusedError, shown
 from exporter.config.values import boolean, one_of, text
-from exporter.model.web import ClientAuth, TlsConfig, TlsVersion
+from exporter.config.web_facts import ClientAuth, TlsConfig, TlsVersion
 
 TlsProblems = Callable[[TlsConfig], Iterator[tuple[str, str]]]
 """Tells what is wrong with the files and words of a TLS configuration, by key."""

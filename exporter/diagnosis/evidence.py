@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from exporter.diagnosis.facts import Evidence, Sample, Text
 from exporter.diagnosis.node import Holder, Key, Node
 from exporter.diagnosis.words import moment, phrase, quoted
-from exporter.model.diagnosis import Evidence, Sample, Text
 
 
 def line(sample: Sample) -> str:

@@ -10,10 +10,10 @@ from typing import NamedTuple, Optional
 
 from exporter.diagnosis import evidence
 from exporter.diagnosis.cluster import Cluster
+from exporter.diagnosis.facts import Certainty, Evidence, Finding, Severity, Text
 from exporter.diagnosis.node import OF_THE_DATABASE, WHOLE_NODE, Key, Node, key_of
 from exporter.diagnosis.port_text import option_of
 from exporter.diagnosis.words import in_both, moment, phrase, place
-from exporter.model.diagnosis import Certainty, Evidence, Finding, Severity, Text
 
 NEAR_THE_MARKER_SECONDS = 300.0
 """CM gives up about half a minute after the first failure; some records have no time of theirs."""

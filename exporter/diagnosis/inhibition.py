@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Optional
 
-from exporter.model.diagnosis import Finding, Severity
+from exporter.diagnosis.facts import Finding, Severity
 
 CM_SERVERS = frozenset({"cm_server", "cm_server_ha"})
 

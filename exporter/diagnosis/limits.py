@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from exporter.diagnosis.cluster import Cluster
+from exporter.diagnosis.facts import Certainty, Finding, Silent, Text
 from exporter.diagnosis.node import Node
 from exporter.diagnosis.words import phrase
-from exporter.model.diagnosis import Certainty, Finding, Silent, Text
 
 STALE_SECONDS = 60.0
 """How old facts may be to say that there is no conflict: four scrapes at the usual interval."""

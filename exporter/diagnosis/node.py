@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
-from exporter.model.diagnosis import Page
-from exporter.model.words import ENDPOINT_WORDS
+from exporter.config.words import ENDPOINT_WORDS
+from exporter.diagnosis.facts import Page
 
 OF_THE_DATABASE = frozenset(
     word for word, facts in ENDPOINT_WORDS.items() if facts.component == "datanode"

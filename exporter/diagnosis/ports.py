@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from exporter.diagnosis import evidence, port_text
 from exporter.diagnosis.cluster import CM_PORTS, DB_PORTS, Cluster
+from exporter.diagnosis.facts import Certainty, Evidence, Finding, Severity
 from exporter.diagnosis.node import Blocked, Key, Node
 from exporter.diagnosis.port_text import Taken
 from exporter.diagnosis.words import in_both, phrase
-from exporter.model.diagnosis import Certainty, Evidence, Finding, Severity
 
 _CONFLICTS = {
     **dict.fromkeys(CM_PORTS, ("OpenGaussCMPortConflict", Severity.CRITICAL)),

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from exporter.diagnosis import evidence
 from exporter.diagnosis.cluster import Cluster
+from exporter.diagnosis.facts import Certainty, Finding, Severity, Text
 from exporter.diagnosis.node import OF_THE_DATABASE, WHOLE_NODE, Key, Node, key_of
 from exporter.diagnosis.words import Say, in_both, phrase, place
-from exporter.model.diagnosis import Certainty, Finding, Severity, Text
 
 
 class _Risk(NamedTuple):

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from exporter.diagnosis import evidence
 from exporter.diagnosis.cluster import Cluster
+from exporter.diagnosis.facts import Certainty, Evidence, Finding, Severity, Text
 from exporter.diagnosis.node import WHOLE_NODE, Node
 from exporter.diagnosis.views import Instance, Views, views_of
 from exporter.diagnosis.words import Say, in_both, moment, phrase, place
-from exporter.model.diagnosis import Certainty, Evidence, Finding, Severity, Text
 
 START_FAILED_SECONDS = 1800.0
 """For how long a start that failed is told of, unless the cluster is Normal again."""

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Optional
 
 from exporter.diagnosis.cluster import Cluster
+from exporter.diagnosis.facts import Certainty, Finding, Silent, Text, Verdict
 from exporter.diagnosis.limits import is_stale
 from exporter.diagnosis.words import Say, in_both
-from exporter.model.diagnosis import Certainty, Finding, Silent, Text, Verdict
 
 _NO_CONFLICT = frozenset(
     {"OpenGaussPortEphemeralRisk", "OpenGaussPortDuplicate", "OpenGaussAddressMissing"}

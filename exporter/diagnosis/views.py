@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from exporter.cluster.words import CmServerState
 from exporter.diagnosis.cluster import Cluster
+from exporter.diagnosis.facts import Sample
 from exporter.diagnosis.node import WHOLE_NODE, Node
-from exporter.model.cluster_words import CmServerState
-from exporter.model.diagnosis import Sample
 
 NO_ANSWER = frozenset({"no_primary", "timeout"})
 _ANSWERS = frozenset(state.value for state in CmServerState if state.is_answer)

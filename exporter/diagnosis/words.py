@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Callable, Union
 
 from exporter.diagnosis import phrases_en, phrases_zh
-from exporter.model.diagnosis import Text
+from exporter.diagnosis.facts import Text
 
 Say = Callable[..., str]
 """Takes a phrase's key and its values; returns the words in one language."""

@@ -18,7 +18,7 @@ from typing import Callable, Optional
 import h11
 import structlog
 
-from exporter.model.exporter import Refusal
+from exporter.scrape.facts import Refusal
 from exporter.web.messages import Request, Response, plain
 from exporter.web.refusals import Refusals
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Callable, Optional
 
-from exporter.model.exporter import Refusal
-from exporter.model.web import RateLimit, WebConfig
+from exporter.config.web_facts import RateLimit, WebConfig
+from exporter.scrape.facts import Refusal
 from exporter.web.connection import Handler
 from exporter.web.messages import Request, Response, plain
 from exporter.web.passwords import BasicAuthentication, PasswordChecker

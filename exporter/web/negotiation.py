@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Optional
 
-from exporter.web.exposition import Format
+from exporter.scrape.exposition import Format
 
 TIMEOUT_HEADER = "x-prometheus-scrape-timeout-seconds"
 DEFAULT_TIMEOUT_SECONDS = 10.0

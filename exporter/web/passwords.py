@@ -20,7 +20,7 @@ from typing import Callable, Optional
 
 import bcrypt
 
-from exporter.worker import Worker
+from exporter.host.worker import Worker
 
 MOST_WAITING = 16
 REST = 3.0

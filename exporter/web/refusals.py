@@ -7,7 +7,7 @@ from typing import Callable
 
 import structlog
 
-from exporter.model.exporter import Refusal
+from exporter.scrape.facts import Refusal
 
 LOG_INTERVAL_SECONDS = 60.0
 

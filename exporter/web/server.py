@@ -9,7 +9,7 @@ from typing import Callable, Optional, cast
 
 import structlog
 
-from exporter.model.exporter import Refusal
+from exporter.scrape.facts import Refusal
 from exporter.web.connection import Connection, Handler, Limits
 from exporter.web.listen import address_text
 from exporter.web.refusals import Refusals

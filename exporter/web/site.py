@@ -9,10 +9,9 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
-from exporter.metrics import ZERO_IS_NONE
-from exporter.model.exporter import Refusal
-from exporter.registry import Registry, Scrape
-from exporter.web.exposition import PageWriter
+from exporter.scrape.exposition import PageWriter
+from exporter.scrape.facts import Refusal
+from exporter.scrape.registry import Registry, Scrape
 from exporter.web.landing import landing_page
 from exporter.web.messages import HTML, Request, Response, plain
 from exporter.web.negotiation import (
@@ -26,7 +25,6 @@ from exporter.web.refusals import Refusals
 
 Page = Callable[[Request], Awaitable[Response]]
 _GZIP_LEVEL = 5  # a page of 3,000 series: 323 kB to 10 kB in 1 ms; higher levels win nothing
-_OMITTED = frozenset(ZERO_IS_NONE)
 _READ = ("GET", "HEAD")
 _WRITE = ("POST", "PUT")
 
@@ -37,13 +35,15 @@ class SiteSettings:
 
     ``max_requests`` bounds the scrapes in work at once, 0 is no bound. ``reload`` applies the
     configuration anew and returns what is wrong with it, empty when nothing is; None forbids it.
-    ``pages`` are further ones to read, by path.
+    ``pages`` are further ones to read, by path. ``zero_is_none`` names the metrics of which
+    ``zeros=omit`` leaves the samples that are 0 out.
     """
 
     telemetry_path: str = "/metrics"
     max_requests: int = 40
     reload: Optional[Callable[[], Awaitable[str]]] = None
     pages: Mapping[str, Page] = field(default_factory=dict)
+    zero_is_none: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Site:
     def _page(self, scrape: Scrape, request: Request) -> Response:
         """Write what the collectors gave in the form that the client asked for."""
         style = choose_format(request.headers.get("accept", ""))
-        omitted = _OMITTED if omits_zeros(request.query) else frozenset()
+        omitted = self._settings.zero_is_none if omits_zeros(request.query) else frozenset()
         body = self._writer.write(scrape.families(), style, omitted)
         headers = [("Vary", "Accept, Accept-Encoding")]
         if accepts_gzip(request.headers.get("accept-encoding", "")):

@@ -10,8 +10,8 @@ from typing import Callable, Optional
 
 import structlog
 
+from exporter.config.web_facts import WebConfig
 from exporter.errors import ConfigError
-from exporter.model.web import WebConfig
 from exporter.web.gate import Access
 from exporter.web.tls import Tls
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders import dashboard as builders
 
-from exporter.metrics import cluster, logs
+from exporter.cluster import metrics as cluster
+from exporter.logs import metrics as logs
 from grafana.src import house, recorded, states, tables, words
 from grafana.src.house import About
 from grafana.src.promql import (

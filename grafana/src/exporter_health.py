@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders import dashboard as builders
 
-from exporter.metrics import client_library, cluster, exporter, logs, ports
-from exporter.metrics.base import Metric
+from exporter.cluster import metrics as cluster
+from exporter.logs import metrics as logs
+from exporter.ports import metrics as ports
+from exporter.scrape import client_library
+from exporter.scrape import metrics as exporter
+from exporter.scrape.base import Metric
 from grafana.src import house, recorded, tables, words
 from grafana.src.house import About
 from grafana.src.promql import (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from exporter.metrics import ports
-from exporter.model.words import ENDPOINT_WORDS
+from exporter.config.words import ENDPOINT_WORDS
+from exporter.ports import metrics as ports
 from grafana.src import recorded, states, words
 from grafana.src.promql import (
     PORT,

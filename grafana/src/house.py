@@ -16,8 +16,8 @@ from grafana_foundation_sdk.builders import prometheus, stat, statetimeline, tab
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from exporter.metrics.node import NODE_INFO
-from exporter.metrics.ports import PORT_LISTENING
+from exporter.installation.metrics import NODE_INFO
+from exporter.ports.metrics import PORT_LISTENING
 from grafana.src.promql import Scope, Source, or_zero
 from grafana.src.words import NEUTRAL, NONE, Words, mapping
 

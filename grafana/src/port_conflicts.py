@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders import dashboard as builders
 
-from exporter.metrics import logs
-from exporter.model.words import ENDPOINT_WORDS
+from exporter.config.words import ENDPOINT_WORDS
+from exporter.logs import metrics as logs
 from grafana.src import holders, house, recorded, states, tables, words
 from grafana.src.house import About
 from grafana.src.promql import PORT, Scope, first_of, group_by, or_none, or_zero

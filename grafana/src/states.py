@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from exporter.metrics import cluster, logs, ports
+from exporter.cluster import metrics as cluster
+from exporter.logs import metrics as logs
+from exporter.ports import metrics as ports
 from grafana.src import recorded, words
 from grafana.src.promql import ON_TARGET, PORT, Scope, coded, first_of, group_by
 

@@ -10,9 +10,9 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from exporter.metrics import CATALOGUE
-from exporter.metrics.base import Metric
-from exporter.settings import shipped
+from exporter.scrape.base import Metric
+from exporter.wiring.catalogue import CATALOGUE
+from exporter.wiring.settings import shipped
 from tests.support.pages import series
 
 NODES = 1000

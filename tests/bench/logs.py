@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from exporter.config.schema import Logs, LogSource
-from exporter.model.installation import Installation
-from exporter.settings import shipped
-from exporter.wiring_logs import LogParts, LogSurroundings, log_parts
+from exporter.installation.facts import Installation
+from exporter.wiring.logs import LogParts, LogSurroundings, log_parts
+from exporter.wiring.settings import shipped
 from tests.bench.table import Row, at_least, at_most
 from tests.support.programs import find_program
 from tests.support.recorded_logs import CM_SOURCES, recorded

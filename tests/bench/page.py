@@ -15,7 +15,7 @@ from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from exporter.web.exposition import Format, render
+from exporter.scrape.exposition import Format, render
 from tests.bench.table import Row, at_most, milliseconds
 from tests.lab.cluster import Lab
 from tests.lab.fleet import exporter_config

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import psutil
 
-from exporter.collectors.ports import PortsCollector
-from exporter.inspection import ALL_STATES_LONGEST_WAIT_SECONDS
-from exporter.model.ports import ClusterIdentity, Endpoint
 from exporter.options import Options
-from exporter.wiring_ports import Watched, port_parts
+from exporter.ports.collector import PortsCollector
+from exporter.ports.facts import ClusterIdentity, Endpoint
+from exporter.ports.inspector import ALL_STATES_LONGEST_WAIT_SECONDS
+from exporter.wiring.ports import Watched, port_parts
 from tests.bench.crowd import crowd
 from tests.bench.table import Row, at_least, at_most, milliseconds
 from tests.support.holders import Holder, copy_interpreter

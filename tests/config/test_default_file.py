@@ -8,14 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.config import (
-    Config,
-    EndpointConfig,
-    LogSource,
-    load_config,
-    parse_config,
-)
-from exporter.model.logs import Signature
+from exporter.config import Config, EndpointConfig, LogSource, load_config, parse_config
+from exporter.config.schema import Signature
 from tests.support.config_text import plain
 
 _FILE = Path(__file__).resolve().parents[2] / "config" / "exporter.yml"

@@ -7,8 +7,8 @@ from ipaddress import ip_address
 import pytest
 
 from exporter.config import Config, EndpointConfig, configured_endpoints, merge_endpoints
-from exporter.model.ports import Endpoint
-from exporter.model.words import ENDPOINT_WORDS
+from exporter.config.words import ENDPOINT_WORDS
+from exporter.ports.facts import Endpoint
 
 _FOUND = Endpoint(
     "datanode",

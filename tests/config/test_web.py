@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from exporter.config.web import HEADERS, load_web_config, parse_web_config
+from exporter.config.web_facts import ClientAuth, RateLimit, TlsConfig, TlsVersion, WebConfig
 from exporter.config.web_tls import CIPHER_SUITES
 from exporter.errors import ConfigError
-from exporter.model.web import ClientAuth, RateLimit, TlsConfig, TlsVersion, WebConfig
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "web-config.yml"
 FILE = Path("/etc/exporter/web.yml")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from exporter.diagnosis import diagnose
+from exporter.config.words import ENDPOINT_WORDS
+from exporter.diagnosis.diagnose import diagnose
 from exporter.diagnosis.phrases_en import PHRASES
-from exporter.model.words import ENDPOINT_WORDS
 from tests.support.agreement import JUDGED, NOW, World, disagreement
 from tests.support.worlds import OWN_WORD, PORTS, worlds
 

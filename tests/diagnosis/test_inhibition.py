@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import yaml
 
+from exporter.diagnosis.facts import Certainty, Finding, Severity, Text
 from exporter.diagnosis.inhibition import explained_by
-from exporter.model.diagnosis import Certainty, Finding, Severity, Text
 from tests.support.agreement import JUDGED
 from tests.support.rules import ALERTS
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.diagnosis import diagnose
+from exporter.diagnosis.diagnose import diagnose
 from tests.lab import diagnosing
 from tests.lab.scenario import Scenario, load_all
 from tests.support.agreement import NOW, World, disagreement

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.commands.test_serve_web import PASSWORD, USER, web_config
 from tests.support.exporter_process import PATIENCE_SECONDS, ExporterProcess
 from tests.support.pki import Pki, make_pki
 from tests.support.programs import Program, find_program, http_get
-from tests.test_serve_web import PASSWORD, USER, web_config
 
 pytestmark = pytest.mark.e2e
 

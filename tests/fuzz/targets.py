@@ -16,31 +16,19 @@ from datetime import timezone
 from pathlib import Path
 from typing import Callable
 
-from exporter.config import parse_config, parse_signatures
+from exporter.cluster import cm_ctl_log
+from exporter.cluster.query import parser as cm_ctl_query
+from exporter.commands.diagnose import PAGE_SHAPES
+from exporter.config.loader import parse_config, parse_signatures
+from exporter.config.schema import Signature
 from exporter.config.web import parse_web_config
+from exporter.diagnosis.page_parser import parse_page
 from exporter.errors import ConfigError, ParseError
-from exporter.model.logs import Signature
-from exporter.parsers import cm_ctl_log, cm_ctl_query
-from exporter.parsers.cgroup import cgroup2_mounts, placement_of_process
-from exporter.parsers.cm_resource import parse_cm_resource
-from exporter.parsers.crontab import parse_crontab
-from exporter.parsers.datanode_settings import parse_datanode_settings
-from exporter.parsers.environment import parse_environment
-from exporter.parsers.exposition import parse_page
-from exporter.parsers.hosts import parse_hosts
-from exporter.parsers.inet_diag import parse_socket
-from exporter.parsers.keyvalue import parse_cm_agent_conf, parse_cm_server_conf, parse_dss_inst
-from exporter.parsers.line_finder import LineFinder
-from exporter.parsers.log_evidence import LogEvidence
-from exporter.parsers.log_matcher import LogMatcher
-from exporter.parsers.log_record import grammars_of
-from exporter.parsers.netlink import split_messages
-from exporter.parsers.passwd import find_user
-from exporter.parsers.patterns import pattern_problem
-from exporter.parsers.pid_file import parse_pid_file
-from exporter.parsers.postgresql_conf import parse_postgresql_conf
-from exporter.parsers.proc_net import parse_fib_trie, parse_if_inet6, parse_sockets
-from exporter.parsers.process import (
+from exporter.host.addresses import parse_fib_trie, parse_if_inet6
+from exporter.host.cgroup_parser import cgroup2_mounts, placement_of_process
+from exporter.host.netlink_parser import split_messages
+from exporter.host.passwd import find_user
+from exporter.host.process_parser import (
     data_directory,
     is_fenced_master,
     maps_all_users,
@@ -48,14 +36,28 @@ from exporter.parsers.process import (
     parse_effective_capabilities,
     parse_stat,
 )
-from exporter.parsers.replication import parse_instances, parse_replconninfo
-from exporter.parsers.rtnetlink import parse_address
-from exporter.parsers.static_config import parse_static_config
-from exporter.parsers.sysctl import parse_port_list, parse_port_range
-from exporter.sources.shipped import shipped_signatures
+from exporter.host.rtnetlink import parse_address
+from exporter.host.sysctl import parse_port_list, parse_port_range
+from exporter.installation.cm_resource import parse_cm_resource
+from exporter.installation.crontab import parse_crontab
+from exporter.installation.datanode_settings import parse_datanode_settings
+from exporter.installation.environment import parse_environment
+from exporter.installation.hosts import parse_hosts
+from exporter.installation.keyvalue import parse_cm_agent_conf, parse_cm_server_conf, parse_dss_inst
+from exporter.installation.pid_file import parse_pid_file
+from exporter.installation.postgresql_conf import parse_postgresql_conf
+from exporter.installation.replication import parse_instances, parse_replconninfo
+from exporter.installation.static_config_parser import parse_static_config
+from exporter.logs.evidence import LogEvidence
+from exporter.logs.line_finder import LineFinder
+from exporter.logs.matcher import LogMatcher
+from exporter.logs.patterns import pattern_problem
+from exporter.logs.records import grammars_of
+from exporter.logs.shipped import shipped_signatures
+from exporter.ports.inet_diag import parse_socket
+from exporter.ports.proc_net_parser import parse_sockets
 from exporter.web.negotiation import accepts_gzip, choose_format, scrape_budget
 from exporter.web.passwords import basic_credentials
-from exporter.wiring_diagnosis import PAGE_SHAPES
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "tests" / "samples"

@@ -18,8 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.errors import ParseError
-from exporter.model.cluster import (
+from exporter.cluster.facts import (
     ClusterView,
     CmServer,
     Datanode,
@@ -29,7 +28,8 @@ from exporter.model.cluster import (
     Resource,
     Row,
 )
-from exporter.model.cluster_words import (
+from exporter.cluster.query.parser import parse
+from exporter.cluster.words import (
     ClusterState,
     CmServerState,
     DatanodeRole,
@@ -39,7 +39,7 @@ from exporter.model.cluster_words import (
     ResourceState,
     StaticRole,
 )
-from exporter.parsers.cm_ctl_query import parse
+from exporter.errors import ParseError
 from tests.support.cm_ctl_printer import (
     REASONS,
     RECORDS,

@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from exporter.diagnosis import diagnose
+from exporter.commands.diagnose import PAGE_SHAPES
+from exporter.diagnosis.diagnose import diagnose
+from exporter.diagnosis.facts import Diagnosis, Page, Sample
+from exporter.diagnosis.page_parser import parse_page
 from exporter.diagnosis.verdict import is_conflict
-from exporter.model.diagnosis import Diagnosis, Page, Sample
-from exporter.parsers.exposition import parse_page
-from exporter.wiring_diagnosis import PAGE_SHAPES
 from tests.lab import expectations
 from tests.lab.fleet import Fleet
 from tests.lab.runner import Runner

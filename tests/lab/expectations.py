@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from exporter.metrics import CATALOGUE
+from exporter.wiring.catalogue import CATALOGUE
 from tests.lab.fleet import Fleet, Sample
 from tests.lab.runner import Runner
 from tests.lab.scenario import Expectation, Scenario

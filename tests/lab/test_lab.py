@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.parsers.static_config import parse_static_config
+from exporter.installation.static_config_parser import parse_static_config
 from tests.lab.cluster import Lab, await_
 from tests.lab.places import Loopback
 from tests.lab.standins import procs

@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from exporter.model.static_config import (
+from exporter.installation.static_config import (
     StaticCmAgent,
     StaticCmServer,
     StaticConfig,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from exporter.model.cluster import ClusterView, CmServer, Datanode, FencedUdf, Place, Resource
-from exporter.model.cluster_words import (
+from exporter.cluster.facts import ClusterView, CmServer, Datanode, FencedUdf, Place, Resource
+from exporter.cluster.words import (
     ClusterState,
     CmServerState,
     DatanodeRole,

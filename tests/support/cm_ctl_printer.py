@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from exporter.model.cluster import ClusterView, CmServer, Datanode, Place
-from exporter.model.cluster_words import DatanodeState, Problem
+from exporter.cluster.facts import ClusterView, CmServer, Datanode, Place
+from exporter.cluster.words import DatanodeState, Problem
 
 _PROBLEMS = {
     Problem.ROOT: "current user is the root user (uid = 0), exit.\n",

@@ -8,7 +8,7 @@ from typing import Optional
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from exporter.metrics.base import Metric as Entry
+from exporter.scrape.base import Metric as Entry
 
 PATIENCE_SECONDS = 30.0
 

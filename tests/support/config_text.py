@@ -9,17 +9,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from exporter.config import (
-    CmQuery,
-    Config,
-    EndpointConfig,
-    Logs,
-    LogSource,
-)
+from exporter.config import CmQuery, Config, EndpointConfig, Logs, LogSource
 from exporter.config.durations import format_duration
-from exporter.model.installation import InstallationHints
-from exporter.model.logs import Signature
-from exporter.model.words import ENDPOINT_WORDS, LOG_SOURCES, SIGNATURE_SEVERITIES
+from exporter.config.schema import InstallationHints, Signature
+from exporter.config.words import ENDPOINT_WORDS, LOG_SOURCES, SIGNATURE_SEVERITIES
 
 _DURATIONS = {"interval", "timeout", "max_age", "look_back"}
 

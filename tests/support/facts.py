@@ -5,15 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Optional
 
-from exporter.model.ports import (
-    ClusterIdentity,
-    Endpoint,
-    Process,
-    ProcessId,
-    Socket,
-    SocketFacts,
-    TcpState,
-)
+from exporter.host.facts import Process, ProcessId
+from exporter.ports.facts import ClusterIdentity, Endpoint, Socket, SocketFacts, TcpState
 
 OMM, OTHER_USER = 1000, 2000
 APP = "/opt/huawei/install/app"

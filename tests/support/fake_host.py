@@ -7,19 +7,18 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Optional
 
-from exporter.inspection import Clocks, PortInspector, Sources
-from exporter.model.ports import (
+from exporter.host.facts import EphemeralPorts, IPAddress, Process
+from exporter.ports.facts import (
     Attribution,
     Endpoint,
-    EphemeralPorts,
     Inspection,
-    IPAddress,
-    Process,
     Socket,
     SocketSource,
     TcpState,
     UnitContents,
 )
+from exporter.ports.inspector import PortInspector
+from exporter.ports.protocols import Clocks, Sources
 from tests.support.facts import CLUSTER, endpoint
 
 HERE = "10.77.0.2"

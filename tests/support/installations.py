@@ -7,8 +7,8 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any, Optional
 
-from exporter.model.installation import Datanode, DatanodeSettings, Installation
-from exporter.model.static_config import StaticConfig
+from exporter.installation.facts import Datanode, DatanodeSettings, Installation
+from exporter.installation.static_config import StaticConfig
 from tests.support.static_config_writer import make_cluster
 
 HOSTS = {

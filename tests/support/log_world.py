@@ -18,16 +18,17 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Optional
 
-from exporter.model.logs import LogSnapshot, RecordPrefix, Signature
-from exporter.parsers.log_evidence import Reading
-from exporter.parsers.log_matcher import Found, LogMatcher
-from exporter.parsers.log_record import CM, epoch, stamp_of
-from exporter.sources.logfile import RECOGNISABLE
-from exporter.sources.logfile_follower import LogFollower
-from exporter.sources.logfile_host import LogHost
-from exporter.sources.logfile_listing import Pattern
-from exporter.sources.logfile_service import LogService
-from exporter.sources.logfile_state import StateFile
+from exporter.config.schema import Signature
+from exporter.logs.evidence import Reading
+from exporter.logs.facts import LogSnapshot, RecordPrefix
+from exporter.logs.follower import LogFollower
+from exporter.logs.host import LogHost
+from exporter.logs.listing import Pattern
+from exporter.logs.logfile import RECOGNISABLE
+from exporter.logs.matcher import Found, LogMatcher
+from exporter.logs.records import CM, epoch, stamp_of
+from exporter.logs.service import LogService
+from exporter.logs.state import StateFile
 
 SIGNATURE = Signature("record", ("cm_agent",), r"REC (?P<n>\d+) END")
 

@@ -19,13 +19,15 @@ from typing import Optional
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from exporter.model.ports import Process, Socket
-from exporter.sources.host import HostFacts
-from exporter.sources.names import UserNames
-from exporter.sources.netns import ClusterNamespace, ClusterSockets
-from exporter.sources.owners import OwnerLookup
-from exporter.sources.processes import ProcessReader, ProcessTable
-from exporter.sources.procfs import Procfs
+from exporter.host.facts import Process
+from exporter.host.names import UserNames
+from exporter.host.netns import ClusterNamespace
+from exporter.host.network import HostFacts
+from exporter.host.processes import ProcessReader, ProcessTable
+from exporter.host.procfs import Procfs
+from exporter.ports.facts import Socket
+from exporter.ports.owners import OwnerLookup
+from exporter.ports.readers import ClusterSockets
 
 PR_SET_DUMPABLE, PR_SET_KEEPCAPS = 4, 8
 CAPABILITY_VERSION_3 = 0x20080522

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Optional
 
-from exporter.model.static_config import (
+from exporter.installation.static_config import (
     StaticCmAgent,
     StaticCmServer,
     StaticConfig,

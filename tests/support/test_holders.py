@@ -21,6 +21,7 @@ from tests.support.holders import LOOPBACK, Holder, can_listen, copy_interpreter
         (f"connection,{LOOPBACK},0,noreuse", False),
         (f"timewait,{LOOPBACK},0,noreuse", False),
     ],
+    ids=lambda value: str(value).replace(LOOPBACK, "LOOPBACK"),
 )
 def test_a_held_port_is_as_free_as_the_kernel_says(spec: str, *, free: bool) -> None:
     """Each kind of holder blocks a real bind on IPv4 loopback, or does not."""

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Optional, Union
 
-from exporter.model.static_config import StaticConfig
-from exporter.sources.command import Account
+from exporter.host.command import Account
+from exporter.installation.static_config import StaticConfig
 from tests.support.static_config_writer import make_cluster, write_static_config
 
 APP = "/opt/huawei/install/app"

@@ -9,7 +9,7 @@ from typing import Optional
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.model.ports import Reason
+from exporter.ports.facts import Reason
 from tests.support.holders import can_listen
 
 _LISTEN = "0A"

@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
 from typing import Any, Callable, Optional, TypeVar, final
 
-from exporter.model.exporter import Refusal
+from exporter.scrape.facts import Refusal
 from exporter.web.connection import Handler, Limits
 from exporter.web.listen import open_listeners
 from exporter.web.messages import Request, Response, plain

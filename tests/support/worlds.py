@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from exporter.model.diagnosis import Page, Sample
-from exporter.model.ports import Reason
+from exporter.diagnosis.facts import Page, Sample
+from exporter.ports.facts import Reason
 from tests.support.agreement import NOW, World
 
 OWN_WORD = "backup"

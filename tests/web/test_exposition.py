@@ -11,8 +11,8 @@ from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from exporter.model.text import visible
-from exporter.web.exposition import Format, PageWriter, render
+from exporter.host.text import visible
+from exporter.scrape.exposition import Format, PageWriter, render
 from tests.support.exposition import openmetrics_of, parse_openmetrics, parse_text
 from tests.support.promtool import check_metrics
 

@@ -8,8 +8,8 @@ from typing import Optional
 import bcrypt
 import pytest
 
-from exporter.model.exporter import Refusal
-from exporter.model.web import RateLimit, WebConfig
+from exporter.config.web_facts import RateLimit, WebConfig
+from exporter.scrape.facts import Refusal
 from exporter.web.gate import Access, Gate, TokenBucket, make_access
 from exporter.web.messages import Request, Response, plain
 from exporter.web.passwords import BasicAuthentication, PasswordChecker

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.web.exposition import Format
+from exporter.scrape.exposition import Format
 from exporter.web.negotiation import accepts_gzip, choose_format, omits_zeros, scrape_budget
 
 PROMETHEUS_3 = (

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.model.exporter import Refusal
+from exporter.scrape.facts import Refusal
 from exporter.web.connection import Limits
 from exporter.web.messages import Request, Response, plain
 from tests.support.web import PATIENCE_SECONDS, Gated, ServedSite, read_all, read_head

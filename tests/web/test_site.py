@@ -10,12 +10,14 @@ from typing import Optional
 
 import pytest
 
-from exporter.metrics.cluster import CLUSTER_PAUSED, CLUSTER_STATE
-from exporter.model.exporter import Refusal
-from exporter.registry import Clock, Registry
+from exporter.cluster.metrics import CLUSTER_PAUSED, CLUSTER_STATE
+from exporter.scrape.facts import Refusal
+from exporter.scrape.guard import Clock
+from exporter.scrape.registry import Registry
 from exporter.web.messages import Request, Response, plain
 from exporter.web.refusals import Refusals
 from exporter.web.site import Site, SiteSettings
+from exporter.wiring.catalogue import ZERO_IS_NONE
 from tests.support.collectors import PATIENCE_SECONDS, Fixed, Hanging, catalogue, gauge
 from tests.support.exposition import parse_openmetrics
 from tests.support.promtool import check_metrics
@@ -89,7 +91,7 @@ def test_zeros_that_say_nothing_are_left_out_for_who_asks() -> None:
     """Of states and of times that never were what is true stays; every other zero stays, too."""
     states, flag = CLUSTER_STATE.name, CLUSTER_PAUSED.name
     one = Fixed("one", *STATES_AND_FLAG)
-    harness = Harness(one, names=(states, flag))
+    harness = Harness(one, names=(states, flag), settings=SiteSettings(zero_is_none=ZERO_IS_NONE))
     omitted = harness.ask("/metrics", query="zeros=omit")
     check_metrics(omitted.body)
     assert f'{states}{{state="Normal"}} 1.0\n' in omitted.body.decode()

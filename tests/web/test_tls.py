@@ -13,8 +13,8 @@ from typing import Any, Optional
 
 import pytest
 
-from exporter.model.exporter import Refusal
-from exporter.model.web import ClientAuth, TlsConfig, TlsVersion
+from exporter.config.web_facts import ClientAuth, TlsConfig, TlsVersion
+from exporter.scrape.facts import Refusal
 from exporter.web.connection import Limits
 from exporter.web.tls import Tls, make_tls, names_of, tls_problems
 from tests.support.pki import Pair, Pki, make_pki

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from exporter.config.web_facts import TlsConfig, WebConfig
 from exporter.errors import ConfigError
-from exporter.model.web import TlsConfig, WebConfig
 from exporter.web.gate import Access, make_access
 from exporter.web.passwords import PasswordChecker
 from exporter.web.web_file import WebFile

@@ -1,0 +1,1 @@
+"""What CM says of the cluster: `cm_ctl query`, asked, read and shown."""

@@ -1,0 +1,1 @@
+"""The grammar of what `cm_ctl query` prints."""

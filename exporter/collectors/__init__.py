@@ -1,1 +1,0 @@
-"""Facts become metric families."""

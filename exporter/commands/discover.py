@@ -1,0 +1,144 @@
+"""What was found of the installation, from where, and what could not be read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from exporter.config import Config
+from exporter.flags import Flag, Values, one_of
+from exporter.installation.facts import FactState, Finding, Installation
+from exporter.installation.members import cluster_id, members
+from exporter.options import Options
+from exporter.output import write_out
+from exporter.ports.facts import Endpoint
+from exporter.wiring.installation import look_for_installation
+
+NOBODY_TOLD = "not told"
+WILDCARD = "every address"
+_HEADING = ("ENDPOINT", "INSTANCE", "PORT", "BINDS", "CHECKED", "PROCESS", "FROM")
+FLAGS = (Flag("format", "text or json.", "FORMAT", one_of("text", "json"), "text"),)
+_STATES = {FactState.OK: "ok", FactState.ABSENT: "absent"}
+
+
+def as_json(installation: Installation, endpoints: Sequence[Endpoint]) -> str:
+    """Give the report as one JSON object; ``addresses`` null: nobody told, empty: all."""
+    document = {
+        "complete": not installation.problems,
+        "user": installation.user,
+        "uid": installation.uid,
+        "node": {"id": installation.node_id, "name": installation.node_name},
+        "cluster": {
+            "name": installation.cluster_name,
+            "id": cluster_id(installation.static),
+            "members": [member._asdict() for member in members(installation.static)],
+        },
+        "environment": dict(installation.variables),
+        "app_dirs": list(installation.app_dirs),
+        "resource_pooling": installation.resource_pooling,
+        "endpoints": [_endpoint(endpoint) for endpoint in endpoints],
+        "findings": [_finding(finding) for finding in installation.findings],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    addresses = endpoint.addresses
+    return {
+        "endpoint": endpoint.endpoint,
+        "instance_id": endpoint.instance_id,
+        "port": endpoint.port,
+        "addresses": None if addresses is None else [str(address) for address in addresses],
+        "process": endpoint.process,
+        "binds": endpoint.binds,
+        "precheck": endpoint.precheck,
+        "data_dir": endpoint.data_dir,
+        "origin": endpoint.origin,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, str]:
+    return {
+        "fact": finding.fact,
+        "origin": finding.origin,
+        "state": finding.state.value,
+        "detail": finding.detail,
+    }
+
+
+def as_text(installation: Installation, endpoints: Sequence[Endpoint]) -> str:
+    """Give the report in words; control characters of foreign texts are escaped."""
+    sections = [
+        _summary(installation),
+        ["Environment", *_table(sorted(installation.variables.items()))],
+        ["Endpoints of this node", *_table(_endpoint_rows(endpoints), _HEADING)],
+        ["Members of the cluster", *_table(members(installation.static))],
+        ["Looked for", *_table(_finding_rows(installation.findings))],
+    ]
+    filled = [lines for lines in sections if len(lines) > 1]
+    return "\n\n".join("\n".join(lines) for lines in filled) + "\n"
+
+
+def _summary(installation: Installation) -> list[str]:
+    count = len(installation.problems)
+    verdict = "everything was found" if not count else f"{count} of the facts could not be read"
+    number = "not known" if installation.node_id is None else str(installation.node_id)
+    rows = [
+        ("user", f"{installation.user} (uid {installation.uid})"),
+        ("node", f"{installation.node_name} (number {number})"),
+        ("cluster", f"{installation.cluster_name} {cluster_id(installation.static)}".strip()),
+    ]
+    return [f"Installation: {verdict}", *_table(row for row in rows if row[1])]
+
+
+def _endpoint_rows(endpoints: Iterable[Endpoint]) -> Iterator[tuple[str, ...]]:
+    for each in endpoints:
+        checked = "by cm_agent" if each.precheck else ""
+        yield (
+            each.endpoint,
+            each.instance_id,
+            str(each.port),
+            _bound(each),
+            checked,
+            each.process,
+            each.origin,
+        )
+
+
+def _bound(endpoint: Endpoint) -> str:
+    if not endpoint.binds:
+        return "nobody"
+    if endpoint.addresses is None:
+        return NOBODY_TOLD
+    return ", ".join(str(address) for address in endpoint.addresses) or WILDCARD
+
+
+def _finding_rows(findings: Iterable[Finding]) -> Iterator[tuple[str, ...]]:
+    """List the failures first: they are what the reader came for."""
+    for finding in sorted(findings, key=lambda each: not each.failed):
+        state = _STATES.get(finding.state, finding.state.value.replace("_", " ").upper())
+        yield (state, finding.fact, finding.origin, finding.detail)
+
+
+def _table(rows: Iterable[Sequence[str]], heading: Sequence[str] = ()) -> list[str]:
+    """Align the columns below their heading; without rows there is no heading either."""
+    cells = [[plain(cell) for cell in row] for row in rows]
+    if cells and heading:
+        cells.insert(0, list(heading))
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
+
+
+def plain(text: str) -> str:
+    """Return the text with everything escaped that could play tricks on a terminal."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def run(options: Options, config: Config, values: Values) -> int:
+    """Write what was found of the installation; 1 when something that must be there was not."""
+    found, endpoints = look_for_installation(options, config)
+    write = as_json if values["format"] == "json" else as_text
+    write_out(write(found, endpoints).encode("utf-8", "replace"), sys.stdout.buffer)
+    return int(bool(found.problems))

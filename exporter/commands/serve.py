@@ -1,0 +1,72 @@
+"""The composition root: the only file that knows concrete classes.
+
+``build`` lists what there is, in the order of the page. What outlives a reload is in ``Runtime``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+
+import structlog
+
+from exporter.commands.diagnose import DiagnosisPage
+from exporter.config import Config
+from exporter.errors import ListenError
+from exporter.host.service_manager import ServiceManager
+from exporter.options import Options
+from exporter.web.daemon import Daemon
+from exporter.web.listen import open_listeners
+from exporter.web.reloading import Reloader
+from exporter.web.site import Site, SiteSettings
+from exporter.wiring.application import build, make_runtime
+from exporter.wiring.catalogue import ZERO_IS_NONE
+from exporter.wiring.settings import read_config
+from exporter.wiring.web import make_server, web_file
+
+# A scrape asks the host for much, and behind each answer waits until the thread that searches the
+# logs lets it have the interpreter. Beside logs that grow by 50 MB/s the p99 of /metrics was 216 ms
+# with Python's own 5 ms, and 70 ms with this.
+TURN_SECONDS = 0.0005
+
+
+def run(options: Options, config: Config) -> int:
+    """Serve until told to end; 1 when an own address cannot be had, else 0.
+
+    78 when the cluster needs one of the own ports: then the exporter would be the conflict.
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the loop handles it: it must not kill
+    sys.setswitchinterval(TURN_SECONDS)
+    runtime = make_runtime()
+    web = web_file(options, runtime.reloads, runtime.clock.monotonic)
+    first = build(options, config, runtime)
+    problem = first.own_port_problem()
+    if problem:
+        structlog.get_logger().error(problem)
+        return os.EX_CONFIG
+    try:
+        listeners = open_listeners(options.listen_addresses)
+    except ListenError as error:
+        structlog.get_logger().error(str(error))
+        return 1
+    reloader = Reloader(
+        first,
+        lambda: build(options, read_config(options), runtime),
+        runtime.reloads,
+        (web.refresh,) if options.web_config_file else (),
+    )
+
+    async def live() -> None:
+        daemon = Daemon(reloader, ServiceManager(os.environ))
+        reload = daemon.reload if options.enable_lifecycle else None
+        pages = {"/diagnosis": DiagnosisPage(daemon.registry, runtime.clock.wall)}
+        settings = SiteSettings(
+            options.telemetry_path, options.max_requests, reload, pages, ZERO_IS_NONE
+        )
+        site = Site(daemon.registry, settings, runtime.refusals)
+        await daemon.run(make_server(site, web, runtime.refusals), listeners)
+
+    asyncio.run(live())
+    return os.EX_OK

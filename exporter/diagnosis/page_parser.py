@@ -1,0 +1,84 @@
+"""The page of another node's exporter: text of strangers, until it is checked.
+
+What a finding turns into words or commands (pids, ports, containers, times) must have the form
+that this exporter gives it. A page that has not is refused as a whole: it is not of this exporter,
+or of one that says things which this version does not know.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter.diagnosis.facts import Sample
+from exporter.errors import ParseError
+
+PREFIX = "opengauss_"
+LONGEST_LINE = 16_384
+"""In characters: the library's parser takes time that grows with the square of a line's length."""
+_LATEST_SECONDS = 253_402_300_800  # the year 10000
+_LARGEST_PID = 1 << 22  # PID_MAX_LIMIT of 64 bit kernels
+_FORMS = {
+    "port": re.compile("[0-9]{1,5}|other"),
+    "container": re.compile("(?:[0-9a-f]{12,64})?"),
+    "unit": re.compile(r"(?:[A-Za-z0-9:_.@\\-]{1,128}\.(?:service|scope))?"),
+}
+
+
+class Shape(NamedTuple):
+    """What samples of a metric look like: their labels, and the values of those that are closed."""
+
+    labels: frozenset[str]
+    values: Mapping[str, frozenset[str]]
+
+
+def parse_page(text: str, shapes: Mapping[str, Shape]) -> tuple[Sample, ...]:
+    """Take the samples of the metrics in ``shapes`` out of a page; raises ParseError.
+
+    Metrics and labels that are not known are left alone, for a newer exporter has more of them.
+    """
+    if any(len(line) > LONGEST_LINE for line in text.split("\n")):
+        raise ParseError(f"a line of more than {LONGEST_LINE} characters")
+    samples = tuple(_checked(sample, shapes[sample.name]) for sample in _samples(text, shapes))
+    if not samples:
+        raise ParseError(f"no metric {PREFIX}… in it")
+    return samples
+
+
+def _samples(text: str, shapes: Mapping[str, Shape]) -> Iterator[Sample]:
+    try:
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name in shapes:
+                    yield Sample(sample.name, sample.labels, float(sample.value))
+    except (ValueError, KeyError, IndexError, TypeError) as error:  # what its parser lets through
+        raise ParseError("not a page of metrics") from error
+
+
+def _checked(sample: Sample, shape: Shape) -> Sample:
+    missing = shape.labels - sample.labels.keys()
+    if missing:
+        raise ParseError(f"{sample.name} without the label {min(missing)}")
+    for name, known in shape.values.items():
+        if sample.labels[name] not in known:
+            raise ParseError(f"{sample.name} with an unknown {name}")
+    for name, form in _FORMS.items():
+        if not form.fullmatch(sample.labels.get(name, "")) and name in shape.labels:
+            raise ParseError(f"{sample.name} with a {name} that is none")
+    if not _is_plausible(sample):
+        raise ParseError(f"{sample.name} with an impossible value")
+    return sample
+
+
+def _is_plausible(sample: Sample) -> bool:
+    if not math.isfinite(sample.value):
+        return False
+    if sample.name.endswith("_seconds"):
+        return 0 <= sample.value < _LATEST_SECONDS
+    if sample.name.endswith("_pid"):
+        return 0 <= sample.value <= _LARGEST_PID and sample.value.is_integer()
+    return True

@@ -1,0 +1,1 @@
+"""What several rooms ask of the machine: processes, files, programs, privileges, names."""

@@ -1,0 +1,141 @@
+"""The ports of the node's datanodes: P, P+1 as set and as installed, the heartbeat and DMS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Optional
+
+from exporter.host.facts import IPAddress
+from exporter.installation.endpoints_addresses import WILDCARD, listened
+from exporter.installation.endpoints_build import of_word
+from exporter.installation.facts import Datanode, DatanodeSettings, Installation, ListedInstance
+from exporter.ports.facts import Endpoint
+
+_STATIC = "cluster_static_config"
+_CONF = "postgresql.conf"
+
+
+def datanode_endpoints(installation: Installation) -> Iterator[Endpoint]:
+    """List the endpoints of every datanode on this node."""
+    for datanode in installation.datanodes:
+        yield from _client_and_ha(installation, datanode)
+        if datanode.settings is not None:
+            yield from _heartbeat(installation, datanode, datanode.settings)
+            yield from _dms(installation, datanode, datanode.settings)
+
+
+def _client_and_ha(installation: Installation, datanode: Datanode) -> Iterator[Endpoint]:
+    """P and P+1: gaussdb binds what postgresql.conf says, cm_agent checks the static config's.
+
+    pooler_port is hard-wired to P+1 (openGauss-server postmaster.cpp). A port that cm_agent
+    checks and gaussdb does not bind is an endpoint of its own: a listener there stops the start.
+    """
+    installed = datanode.installed
+    checked = _checked(installation, datanode)
+    port = datanode.settings.port if datanode.settings else None
+    ports = {
+        "datanode": (port or installed.port, _client_words),
+        "datanode_ha": (port + 1 if port else installed.ha_port, _ha_words),
+    }
+    for word, (bound, words_of) in ports.items():
+        words = words_of(datanode, bound)
+        yield replace(
+            _of_datanode(word, datanode, bound),
+            addresses=listened(words or (), installation.hosts),
+            binds=words != (),
+            precheck=bound in checked.values(),
+            origin=_CONF if port else _STATIC,
+        )
+    for word, only_checked in checked.items():
+        if only_checked not in {bound for bound, _ in ports.values()}:
+            yield replace(_of_datanode(word, datanode, only_checked), origin=_STATIC)
+
+
+def _checked(installation: Installation, datanode: Datanode) -> Mapping[str, int]:
+    """Return the ports that cm_agent looks at before a start, by the words for them alone.
+
+    It looks only where CM itself starts gaussdb, hence not with resource pooling
+    (cma_instance_management.cpp). Without CM gs_ctl looks, too, but starts gaussdb whatever it
+    sees (pg_ctl.cpp do_start).
+    """
+    node, installed = installation.node, datanode.installed
+    if node is None or not node.has_cm or installation.resource_pooling:
+        return {}
+    return {"datanode_installed": installed.port, "datanode_ha_installed": installed.ha_port}
+
+
+def _of_datanode(word: str, datanode: Datanode, port: int) -> Endpoint:
+    """Make an endpoint of a datanode, which is told from others by its directory."""
+    installed = datanode.installed
+    base = of_word(word, installed.instance_id, port)
+    return replace(base, data_dir=datanode.data_dir, named_dir=installed.data_dir)
+
+
+def _client_words(
+    datanode: Datanode,
+    port: int,  # noqa: ARG001 -- the shape that both kinds of addresses share
+) -> Optional[tuple[str, ...]]:
+    """Return the listen addresses; empty: none is wanted, None: nobody told."""
+    settings = datanode.settings
+    if settings is None or settings.listen_addresses is None:
+        return datanode.installed.addresses or None
+    return settings.listen_addresses
+
+
+def _ha_words(datanode: Datanode, port: int) -> Optional[tuple[str, ...]]:
+    """Return the listen addresses, which all get P+1, too, and the hosts of the channels.
+
+    PostmasterMain and NeedPoolerPort: a listen address that no channel covers gets the pooler's
+    port; one that a channel covers gets the same port from the channel.
+    """
+    settings = datanode.settings
+    if settings is None or settings.listen_addresses is None:
+        return datanode.installed.ha_addresses or None
+    channels = settings.channels + settings.cross_channels
+    hosts = [channel.local_host for channel in channels if channel.local_port == port]
+    return (*settings.listen_addresses, *hosts)
+
+
+def _heartbeat(
+    installation: Installation, datanode: Datanode, settings: DatanodeSettings
+) -> Iterator[Endpoint]:
+    """Give the heartbeat's port, where there is replication (postmaster.cpp NeedHeartbeat).
+
+    Not with DMS: there the servers run in normal mode, without a heartbeat thread.
+    """
+    channels = [channel for channel in settings.channels if channel.local_heartbeat_port]
+    if settings.dms or not channels:
+        return
+    port = channels[0].local_heartbeat_port
+    hosts = [channel.local_host for channel in channels if channel.local_heartbeat_port == port]
+    yield replace(
+        _of_datanode("datanode_heartbeat", datanode, port),
+        addresses=listened(hosts, installation.hosts),
+        origin=_CONF,
+    )
+
+
+def _dms(
+    installation: Installation, datanode: Datanode, settings: DatanodeSettings
+) -> Iterator[Endpoint]:
+    """Give DMS' port: the own entry of ss_interconnect_url; only with ss_enable_dms."""
+    own = own_entry(settings.dms_instances, settings.dms_number) if settings.dms else None
+    if own is not None:
+        yield replace(
+            _of_datanode("dms", datanode, own.port),
+            addresses=entry_addresses(own, installation),
+            origin=_CONF,
+        )
+
+
+def own_entry(entries: Iterable[ListedInstance], number: int) -> Optional[ListedInstance]:
+    """Find the entry of an instance in a list of all of them."""
+    return next((entry for entry in entries if entry.number == number), None)
+
+
+def entry_addresses(
+    entry: ListedInstance, installation: Installation
+) -> Optional[tuple[IPAddress, ...]]:
+    """Return the address that MES binds for an entry; it knows no wildcard by ``*``."""
+    return listened([entry.host], installation.hosts) if entry.host != WILDCARD else None

@@ -1,0 +1,184 @@
+"""The installation on this node, read anew whenever something that decides has changed."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Callable, NamedTuple, Optional
+
+from exporter.config.schema import InstallationHints
+from exporter.errors import SourceError
+from exporter.host.command import Account
+from exporter.host.files import WatchedFiles
+from exporter.installation.environment_search import Environment, EnvironmentSearch
+from exporter.installation.facts import CmResource, FactState, Installation
+from exporter.installation.good_values import Facts
+from exporter.installation.installed_files import InstalledFiles
+from exporter.installation.static_config import StaticConfig, StaticNode
+
+MAX_APP_DIRS = 16
+CONFIGURED = "configuration"
+NO_UID = -1
+_TOLD = ("GAUSSHOME", "GAUSSLOG", "DSS_HOME", "GS_CLUSTER_NAME")
+_ROOT = "openGauss never runs as root: set installation.user"
+_NOWHERE = (
+    "no place tells it: set installation.user, installation.env_file or"
+    " installation.gausshome in the configuration"
+)
+
+
+class Defaults(NamedTuple):
+    """What holds where neither the configuration nor the installation says anything."""
+
+    user: str
+    host_name: str
+
+
+@dataclass
+class Remembered:
+    """What outlives a reader when the configuration is read anew: the last good facts."""
+
+    facts: Facts = field(default_factory=Facts)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    app_dirs: tuple[str, ...] = ()
+
+
+class InstallationReader:
+    """Knows the installation of one cluster user; for one thread.
+
+    ``account`` looks a user up, and raises SourceError when there is none. ``remembered`` is
+    what an earlier reader of the same installation has left.
+    """
+
+    def __init__(
+        self,
+        hints: InstallationHints,
+        defaults: Defaults,
+        files: WatchedFiles,
+        environment: EnvironmentSearch,
+        account: Callable[[str], Account],
+        remembered: Remembered,
+    ) -> None:
+        self._hints = hints
+        self._defaults = defaults
+        self._files = files
+        self._environment = environment
+        self._account = account
+        self._remembered = remembered
+        self._facts = remembered.facts
+        self._installed = InstalledFiles(files, self._facts)
+        self._last: Optional[tuple[Environment, Installation]] = None
+
+    def refresh(self) -> Installation:
+        """Return what is known now; what went wrong is in its findings, and never raised."""
+        user = self._hints.user or self._defaults.user
+        try:
+            account = self._account(user)
+        except SourceError as error:
+            return self._without_user(user, error)
+        environment = self._environment.find(self._hints, account)
+        if self._last and self._last[0] == environment and not self._files.changed():
+            return self._last[1]
+        self._files.forget()
+        self._facts.begin()
+        if account.uid == 0:
+            self._facts.note("user", user, FactState.NOT_UNDERSTOOD, _ROOT)
+        found = self._read(account, environment)
+        self._last = (environment, found)
+        return found
+
+    def _without_user(self, user: str, error: SourceError) -> Installation:
+        self._facts.begin()
+        self._facts.note("user", user, FactState.MISSING, str(error))
+        name = self._hints.node_name or self._defaults.host_name
+        known = self._last[1] if self._last else Installation(user, NO_UID, name)
+        return replace(known, findings=tuple(self._facts.findings))
+
+    def _read(self, account: Account, environment: Environment) -> Installation:
+        variables = self._settle(environment)
+        static = self._static_config(variables)
+        node = self._node(static)
+        base = Installation(
+            user=account.name,
+            uid=account.uid,
+            node_name=self._hints.node_name or (node.name if node else self._defaults.host_name),
+            variables=variables,
+            app_dirs=self._resolve_app_dir(variables.get("GAUSSHOME")),
+            static=static,
+            node_id=node.node_id if node else None,
+            hosts=self._installed.hosts(),
+        )
+        found = self._read_node(base, node) if node else base
+        return replace(found, findings=tuple(self._facts.findings))
+
+    def _read_node(self, base: Installation, node: StaticNode) -> Installation:
+        resources = self._installed.resources(node)
+        dss_home = base.dss_home or _dss_home(resources, node)
+        known = {"DSS_HOME": dss_home} if dss_home else {}
+        return replace(
+            base,
+            variables={**base.variables, **known},
+            cm_agent=self._installed.cm_agent(node),
+            cm_server=self._installed.cm_server(node),
+            resources=resources,
+            datanodes=tuple(self._installed.datanodes(node)),
+            dss=self._installed.dss(dss_home),
+        )
+
+    def _settle(self, environment: Environment) -> Mapping[str, str]:
+        """Lay the configuration's words over the environment; without any keep the last one."""
+        self._facts.findings.extend(environment.findings)
+        self._remembered.variables = environment.variables or self._remembered.variables
+        hints = self._hints
+        given = {
+            "GAUSSHOME": hints.gausshome,
+            "GAUSSLOG": hints.gausslog,
+            "DSS_HOME": hints.dss_home,
+        }
+        configured = {name: value for name, value in given.items() if value}
+        variables = {**self._remembered.variables, **configured}
+        if not (environment.variables or hints.gausshome):
+            self._facts.note("GAUSSHOME", "environment", FactState.MISSING, _NOWHERE)
+        for name in _TOLD:
+            if name in variables:
+                origin = CONFIGURED if name in configured else environment.origin or "kept"
+                self._facts.note(name, origin, detail=variables[name])
+        return variables
+
+    def _static_config(self, variables: Mapping[str, str]) -> Optional[StaticConfig]:
+        gausshome = variables.get("GAUSSHOME")
+        default = posixpath.join(gausshome, "bin", "cluster_static_config") if gausshome else None
+        path = self._hints.static_config or default
+        return self._installed.static_config(path) if path else None
+
+    def _node(self, static: Optional[StaticConfig]) -> Optional[StaticNode]:
+        """Find this node in the static config, by the configured number if there is one."""
+        wanted = self._hints.node_id
+        if static is None or wanted is None:
+            return static.local_node if static else None
+        try:
+            return static.node(wanted)
+        except KeyError:
+            numbers = ", ".join(str(node.node_id) for node in static.nodes)
+            problem = f"expected one of {numbers}, found {wanted}"
+            self._facts.note("node_id", CONFIGURED, FactState.NOT_UNDERSTOOD, problem)
+            return None
+
+    def _resolve_app_dir(self, gausshome: Optional[str]) -> tuple[str, ...]:
+        """Remember every directory that GAUSSHOME led to: an upgrade leaves processes behind."""
+        if gausshome:
+            self._files.watch(gausshome)
+            current = self._facts.read("app_dir", gausshome, self._files.resolve) or gausshome
+            others = tuple(known for known in self._remembered.app_dirs if known != current)
+            self._remembered.app_dirs = (*others, current)[-MAX_APP_DIRS:]
+        return self._remembered.app_dirs
+
+
+def _dss_home(resources: tuple[CmResource, ...], node: StaticNode) -> str:
+    """Take DSS' directory from CM's resource, whose first argument it is (openGauss-OM CM.py)."""
+    for resource in resources:
+        for instance in resource.instances if resource.name == "dss" else ():
+            if instance.node_id == node.node_id and instance.arguments:
+                return instance.arguments.split(maxsplit=1)[0]
+    return ""

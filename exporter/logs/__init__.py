@@ -1,0 +1,1 @@
+"""The logs of the cluster: files to records, records to evidence."""

@@ -1,0 +1,213 @@
+"""Which compressed logs hold records that were not read in their plain form."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Optional
+
+from exporter.errors import ParseError, SourceError
+from exporter.logs.archive import behind, decompress
+from exporter.logs.evidence import Reading
+from exporter.logs.facts import LogErrorReason
+from exporter.logs.host import LogHost, reason_of
+from exporter.logs.lines import LEAD
+from exporter.logs.listing import ARCHIVE, Identity, Listed, Listing, Trouble
+from exporter.logs.logfile import LogFile, Piece
+from exporter.logs.reading import Ending, FileReader, Moment
+from exporter.logs.table import FileTable
+from exporter.logs.troubles import Troubles
+
+_COMPARED = 4096  # bytes
+_ROUNDED = 2.0  # seconds; the time of a record may lie a little before its writing
+_LONGEST_REST = 1 << 20  # bytes that may wait for the lines below a record
+
+
+class Known(NamedTuple):
+    """The archives that need no further look, and the contents that others are copies of."""
+
+    done: set[Identity]
+    copies: dict[Identity, int]
+
+
+class Archives:
+    """Reads each archive once."""
+
+    def __init__(
+        self,
+        host: LogHost,
+        table: FileTable,
+        readers: Mapping[str, FileReader],
+        troubles: Troubles,
+    ) -> None:
+        self._known = Known(set(), {})
+        self._unread: list[Listed] = []
+        self._host = host
+        self._table = table
+        self._readers = readers
+        self._troubles = troubles
+
+    def read(self, listing: Listing, moment: Moment) -> bool:
+        """Read what is listed and was not read; whether records were found."""
+        if listing.changed or listing.unreadable:
+            self._take_stock(listing)
+        plain = {listed.path for listed in listing.files} if self._unread else set()
+        found = False
+        for listed in self._unread:
+            if listed.path[: -len(ARCHIVE)] in plain or self._waits(listed.identity):
+                continue
+            if self._troubles.may_try(listed.identity, moment.monotonic):
+                found |= self._attempt(listed, moment)
+        self._unread = [each for each in self._unread if each.identity not in self._known.done]
+        return found
+
+    def _take_stock(self, listing: Listing) -> None:
+        """See what is unread; of thousands that are done no look needs to think again."""
+        done, copies = self._known
+        if not listing.unreadable:
+            there = {listed.identity for listed in listing.archives}
+            copies = {each: content for each, content in copies.items() if each in there}
+            self._known = Known(done & there, copies)
+        self._unread = [each for each in listing.archives if each.identity not in done]
+
+    def is_unread(self, identity: Hashable) -> bool:
+        """Whether an archive is there and was not read yet."""
+        return any(listed.identity == identity for listed in self._unread)
+
+    def _waits(self, identity: Identity) -> bool:
+        """Whether an archive is the copy of a file that is as it was."""
+        file = self._table.with_content(self._known.copies.get(identity, 0))
+        return file is not None and file.listed
+
+    def _attempt(self, listed: Listed, moment: Moment) -> bool:
+        reason: Optional[LogErrorReason] = LogErrorReason.BAD_ARCHIVE
+        try:
+            found = self._archive(listed, moment)
+        except ParseError:
+            pass
+        except SourceError:
+            reason = LogErrorReason.IO_ERROR
+        except OSError as error:
+            reason = reason_of(error)
+        else:
+            self._troubles.worked(listed.identity, listed.path)
+            return found
+        if reason is not None:
+            trouble = Trouble(listed.pattern.source, listed.path, reason)
+            self._troubles.failed(listed.identity, trouble, moment.monotonic)
+        return False
+
+    def _archive(self, listed: Listed, moment: Moment) -> bool:
+        since = self._table.seen.get(listed.pattern)
+        if since is None and listed.mtime < moment.horizon:
+            self._known.done.add(listed.identity)
+            return False
+        blocks = decompress(self._host, listed.path)
+        first = next(blocks, b"")
+        known = self._plain_form(listed, first)
+        if known is not None and known.listed:
+            self._known.copies[listed.identity] = known.position.content
+        if known is not None and (known.listed or known.is_open):
+            return False  # a copy; or of a file that was deleted a moment ago and is being read
+        text = self._text(listed, known, since, moment)
+        if known is None or known.unseen or not known.drained:
+            for _ in blocks:
+                pass  # nothing is counted of an archive that turns out to be half of one
+            offset = known.position.offset if known else 0
+            for block in behind(decompress(self._host, listed.path), offset):
+                text.feed(block)
+            text.feed(b"", last=True)
+        self._known.done.add(listed.identity)
+        if known is not None:
+            self._table.forget(known)
+        return text.found
+
+    def _text(
+        self, listed: Listed, known: Optional[LogFile], since: Optional[float], moment: Moment
+    ) -> _Text:
+        """Go on from where the plain form was; else read all, and count what is news."""
+        reader = self._readers[listed.pattern.source]
+        if known is not None:
+            reading, position = Reading(moment.wall, listed.mtime, moment.horizon), known.position
+            return _Text(reader, reading, position.offset, position.history, position.skipping)
+        if since is None:
+            reading = Reading(moment.wall, listed.mtime, moment.horizon)
+            return _Text(reader, reading, 0, sys.maxsize, skipping=False)
+        news = min(since, moment.wall) - _ROUNDED  # the clock may have been put back meanwhile
+        reading = Reading(moment.wall, listed.mtime, count_since=news)
+        return _Text(reader, reading, 0, 0, skipping=False)
+
+    def _plain_form(self, listed: Listed, first: bytes) -> Optional[LogFile]:
+        """Find the file that has or had the archive's text, one that is gone above all."""
+        source, path = listed.pattern.source, listed.path[: -len(ARCHIVE)]
+        original = self._table.with_content(self._known.copies.get(listed.identity, 0))
+        if original is not None:
+            return original
+        for file in [*self._table.gone(), *self._table.files.values()]:
+            position = file.position
+            if position.source != source:
+                continue
+            if _has_head(file, first) or (not position.is_recognisable and position.path == path):
+                return self._table.with_content(position.copy_of) or file
+        return None
+
+    def dump(self) -> dict[str, Any]:
+        """Write down what is known, in JSON's types."""
+        done, copies = self._known
+        return {
+            "archives": list(done),
+            "archive_copies": [[*identity, content] for identity, content in copies.items()],
+        }
+
+    def parse(self, dumped: Mapping[str, Any]) -> Known:
+        """Read what ``dump`` wrote; raises ParseError for anything else."""
+        try:
+            return Known(
+                {(str(s), int(device), int(inode)) for s, device, inode in dumped["archives"]},
+                {
+                    (str(s), int(device), int(inode)): int(content)
+                    for s, device, inode, content in dumped["archive_copies"]
+                },
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ParseError(f"not what archives look like: {error!r}") from error
+
+    def restore(self, known: Known) -> None:
+        """Know what was written down."""
+        self._known = known
+
+
+def _has_head(file: LogFile, text: bytes) -> bool:
+    """Whether a text begins as a file does, or did when it was read."""
+    if file.is_open:
+        begin = text[:_COMPARED]
+        return bool(begin) and file.pread(len(begin), 0) == begin
+    known = zlib.crc32(text[: file.position.head_length]) == file.position.head
+    return known and file.position.is_recognisable
+
+
+@dataclass
+class _Text:
+    """How far the text of one archive has been read, and how its records count."""
+
+    reader: FileReader
+    reading: Reading
+    offset: int
+    history: int
+    skipping: bool
+    rest: bytes = b""
+    lead: bytes = b""
+    found: bool = False
+
+    def feed(self, block: bytes, *, last: bool = False) -> None:
+        """Read on with the next block."""
+        piece = Piece(self.rest + block, self.lead, self.offset, at_end=True)
+        more = not last and len(piece.data) < _LONGEST_REST
+        fed = self.reader.take(piece, self, Ending(final=last, more=more), self.reading)
+        self.lead = (self.lead + piece.data[: fed.consumed])[-LEAD:]
+        self.rest = piece.data[fed.consumed :]
+        self.offset += fed.consumed
+        self.skipping = fed.skipping
+        self.found |= bool(fed.found)

@@ -1,0 +1,204 @@
+"""The files that are known, and what becomes of those that a listing brings or lacks."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Optional, Protocol
+
+from exporter.errors import ParseError
+from exporter.logs.host import LogHost
+from exporter.logs.listing import Identity, Listed, Listing, Pattern
+from exporter.logs.logfile import LogFile, Position, restore_position
+from exporter.logs.reading import Activity, Moment
+
+LONGEST_LOOK_BACK = 64 << 20  # bytes of one file
+MOVED_IN_SECONDS = 60.0
+KEPT_SECONDS = 3600.0
+MOST_GONE = 500
+MOST_GHOSTS = 100
+
+
+class CoverageSink(Protocol):
+    """Takes from when on the records of a source are seen."""
+
+    covered_since: dict[str, float]
+
+    def cover_from(self, source: str, time: float) -> None:
+        """Know that the records of a source are seen from a time on."""
+
+
+class FileTable:
+    """All known files by their identity.
+
+    ``ghosts`` tell how far contents were read that have been replaced in their files.
+    ``seen`` tells when the files of a pattern were listed last, since the epoch; a pattern that
+    is not in it has its first look before it.
+    """
+
+    def __init__(
+        self, host: LogHost, coverage: CoverageSink, activity: Mapping[str, Activity]
+    ) -> None:
+        self.files: dict[Identity, LogFile] = {}
+        self.ghosts: list[LogFile] = []
+        self.seen: dict[Pattern, float] = {}
+        self._contents = 0
+        self._host = host
+        self._coverage = coverage
+        self._activity = activity
+
+    def meet(self, listing: Listing, moment: Moment) -> list[LogFile]:
+        """Take what is listed; give the closed files that have changed since they were read."""
+        paths: dict[Identity, list[Listed]] = {}
+        for listed in listing.files:
+            paths.setdefault(listed.identity, []).append(listed)
+        for identity, places in paths.items():
+            if identity in self.files:
+                self._meet_again(self.files[identity], places)
+            else:
+                self._adopt(places[0], moment)
+        unsure = {pattern.source for pattern in listing.unreadable}
+        for identity, file in self.files.items():
+            if file.position.source not in unsure:
+                self._note_absence(file, absent=identity not in paths)
+        closed = [(self.files[i], places[0]) for i, places in paths.items()]
+        closed = [(file, listed) for file, listed in closed if not file.is_open]
+        for file, listed in closed:
+            file.size, file.mtime = listed.size, listed.mtime
+        return [file for file, listed in closed if file.differs(listed.size, listed.mtime_ns)]
+
+    def _meet_again(self, file: LogFile, places: list[Listed]) -> None:
+        position, path = file.position, places[0].path
+        stayed = position.path in [listed.path for listed in places]
+        was_listed, file.listed, file.unseen = file.listed, True, False
+        known = file.is_open or position.is_recognisable or position.history
+        if not known and not (stayed and was_listed):
+            file.rewind(self.new_content())  # it may be any file with the number of that one
+            position.path, file.fresh = path, True
+        elif not stayed:
+            self._note_rename(position, path)
+
+    def _note_rename(self, position: Position, path: str) -> None:
+        renamed = posixpath.basename(path) != posixpath.basename(position.path)
+        position.path = path
+        if renamed and not position.retired:
+            position.retired = True
+            self._activity[position.source].rotations += 1
+
+    def _note_absence(self, file: LogFile, *, absent: bool) -> None:
+        if absent and file.listed and not file.position.retired and not file.unseen:
+            self._activity[file.position.source].rotations += 1
+        file.listed = not absent
+
+    def _adopt(self, listed: Listed, moment: Moment) -> None:
+        position = Position(listed.pattern.source, listed.path, listed.device, listed.inode)
+        position.content = self.new_content()
+        file = LogFile(position, self._host, moment.monotonic)
+        since = self.seen.get(listed.pattern)
+        if since is None:
+            self._look_back(position, listed, moment)
+        elif listed.mtime < since - MOVED_IN_SECONDS and since <= moment.wall:
+            position.offset = listed.size
+        else:
+            file.fresh = True
+        if position.source not in self._coverage.covered_since:
+            self._coverage.cover_from(position.source, moment.wall)
+        self.files[position.identity] = file
+
+    def _look_back(self, position: Position, listed: Listed, moment: Moment) -> None:
+        position.history = listed.size
+        if listed.mtime < moment.horizon:
+            position.offset = listed.size
+            self._coverage.cover_from(position.source, moment.horizon)
+            return
+        position.offset = max(0, listed.size - LONGEST_LOOK_BACK)
+        position.skipping = position.offset > 0
+
+    def remember_replaced(self, file: LogFile) -> None:
+        """Keep how far a content was read that its file no longer has; an archive may have it."""
+        ghost = LogFile(replace(file.position), self._host, file.changed_at)
+        ghost.listed, ghost.unseen = False, True
+        self.ghosts = [*self.ghosts, ghost][-MOST_GHOSTS:]
+
+    def new_content(self) -> int:
+        """Give a number that no content has had."""
+        self._contents += 1
+        return self._contents
+
+    def with_content(self, content: int) -> Optional[LogFile]:
+        """Give the file that has a content, or else what is remembered of it.
+
+        None if it is not known any more, and for 0, which is no content.
+        """
+        known = (*self.files.values(), *self.ghosts) if content else ()
+        return next((file for file in known if file.position.content == content), None)
+
+    def forget(self, file: LogFile) -> None:
+        """Let go of a file that is no longer there."""
+        if file in self.ghosts:
+            self.ghosts.remove(file)
+        else:
+            del self.files[file.position.identity]
+
+    def gone(self) -> list[LogFile]:
+        """List what was read, and is there no more in its plain form."""
+        lost = [file for file in self.files.values() if not (file.listed or file.is_open)]
+        return lost + self.ghosts
+
+    def note_newest(self) -> None:
+        """Tell each file whether a neighbour was written later."""
+        newest: dict[tuple[str, str], float] = {}
+        for file in self.files.values():
+            key = (file.position.source, posixpath.dirname(file.position.path))
+            newest[key] = max(file.mtime, newest.get(key, 0.0))
+        for file in self.files.values():
+            key = (file.position.source, posixpath.dirname(file.position.path))
+            file.newest = file.mtime >= newest[key]
+
+    def looks_back(self) -> bool:
+        """Whether some file still has to be read that is older than the first look."""
+        return any(f.position.offset < f.position.history for f in self.files.values())
+
+    def forget_gone(self, now: float) -> None:
+        """Let go of files that were lost sight of long ago."""
+        gone = sorted(self.gone(), key=lambda file: file.changed_at)
+        old = sum(now - file.changed_at > KEPT_SECONDS for file in gone)
+        for file in gone[: max(old, len(gone) - MOST_GONE)]:
+            self.forget(file)
+
+    def present(self) -> Iterator[LogFile]:
+        """Give the files that are there."""
+        return (file for file in self.files.values() if file.is_open or file.listed)
+
+    def dump(self) -> dict[str, Any]:
+        """Write all positions down in JSON's types."""
+        return {
+            "files": [file.position.dump() for file in self.files.values() if not file.fresh],
+            "ghosts": [ghost.position.dump() for ghost in self.ghosts],
+            "seen": [[*pattern, time] for pattern, time in self.seen.items()],
+            "contents": self._contents,
+        }
+
+    def restore(self, dumped: Mapping[str, Any], now: float, sources: Iterable[str]) -> None:
+        """Know what was written down; raises ParseError, and changes nothing, if it is not that.
+
+        ``now`` is monotonic. What is of none of the sources is left out.
+        """
+        wanted = frozenset(sources)
+        try:
+            positions = [restore_position(each) for each in dumped["files"]]
+            ghosts = [restore_position(each) for each in dumped["ghosts"]]
+            seen = {Pattern(str(s), str(p)): float(time) for s, p, time in dumped["seen"]}
+            contents = int(dumped["contents"])
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ParseError(f"not what positions look like: {error!r}") from error
+        for position in positions:
+            if position.source in wanted:
+                file = LogFile(position, self._host, now)
+                file.unseen = True
+                self.files[position.identity] = file
+        for position in ghosts:
+            self.remember_replaced(LogFile(position, self._host, now))
+        self.seen.update({p: time for p, time in seen.items() if p.source in wanted})
+        self._contents = contents

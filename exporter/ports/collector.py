@@ -1,0 +1,135 @@
+"""The ports collector: who holds each endpoint's port, as families."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from typing import Callable, Optional
+
+from exporter.ports import metrics as catalogue
+from exporter.ports.facts import (
+    Attribution,
+    Endpoint,
+    Holder,
+    Inspection,
+    PortVerdict,
+    Reason,
+    SocketSource,
+)
+from exporter.ports.risks import address_missing, duplicates
+from exporter.scrape.base import Family, Sample
+from exporter.scrape.kept import Kept
+
+SHOWN_HOLDERS = 8
+_REASONS = tuple((reason, reason.value) for reason in Reason)
+
+
+class PortsCollector:
+    """Shows the verdict on every endpoint; ``inspect`` takes one look at the node's ports."""
+
+    name = "ports"
+
+    def __init__(self, inspect: Callable[[], Inspection]) -> None:
+        self._inspect = inspect
+        self._kept = Kept(families)
+
+    def collect(self) -> Iterable[Family]:
+        """Look once and build the families; raises SourceError as the look does."""
+        return self._kept(self._inspect())
+
+
+def families(inspection: Inspection) -> Iterator[Family]:
+    """Turn one look into families; the same endpoints always give the same 0/1 series."""
+    verdicts = inspection.verdicts
+    yield catalogue.PORT_LISTENING.family(_flags(verdicts, lambda v: v.listening))
+    yield catalogue.PORT_FOREIGN_OWNER.family(_flags(verdicts, lambda v: v.foreign_owner))
+    yield catalogue.PORT_CONFLICT.family(_reasons(verdicts, lambda v: v.conflict))
+    yield catalogue.PORT_NEXT_START_BLOCKED.family(
+        _reasons(verdicts, lambda v: v.next_start_blocked)
+    )
+    yield from _holder_families(inspection)
+    yield from _risk_families(inspection)
+    yield from _how_families(inspection)
+
+
+def _holder_families(inspection: Inspection) -> Iterator[Family]:
+    verdicts = inspection.verdicts
+    shown = [(_labels(v.endpoint), _shown(v), len(v.holders)) for v in verdicts]
+    every = [item for _, holders, _ in shown for item in holders.items()]
+    yield catalogue.PORT_HOLDER_PID.family((labels, holder.pid) for labels, holder in every)
+    yield catalogue.PORT_HOLDER_START_TIME.family(
+        (labels, holder.process.start_time) for labels, holder in every if holder.process
+    )
+    yield catalogue.PORT_HOLDER_UNIT_STOPPABLE.family(
+        (labels, (holder.unit, holder.pid) in inspection.stoppable) for labels, holder in every
+    )
+    yield catalogue.PORT_HOLDERS_DROPPED.family(
+        (labels, total - len(holders)) for labels, holders, total in shown
+    )
+
+
+def _shown(verdict: PortVerdict) -> dict[tuple[str, ...], Holder]:
+    """Choose the worst holders; of those alike in every label the one with the lowest pid."""
+    shown: dict[tuple[str, ...], Holder] = {}
+    for holder in verdict.holders:
+        if len(shown) == SHOWN_HOLDERS:
+            break
+        shown.setdefault(_holder_labels(verdict.endpoint, holder), holder)
+    return shown
+
+
+def _risk_families(inspection: Inspection) -> Iterator[Family]:
+    endpoints = [verdict.endpoint for verdict in inspection.verdicts]
+    twice = duplicates(endpoints)
+    ephemeral = inspection.ephemeral
+    yield catalogue.PORT_EPHEMERAL_RISK.family(
+        (_labels(e), ephemeral.includes(e.port)) for e in endpoints if ephemeral is not None
+    )
+    yield catalogue.PORT_DUPLICATE.family((_labels(e), e.key in twice) for e in endpoints)
+    yield catalogue.PORT_ADDRESS_MISSING.family(
+        (_labels(e), address_missing(e, inspection.addresses)) for e in endpoints
+    )
+
+
+def _how_families(inspection: Inspection) -> Iterator[Family]:
+    facts = inspection.facts
+    yield catalogue.PORT_ATTRIBUTION.family(_states(Attribution, facts.attribution))
+    yield catalogue.PORT_SOURCE.family(_states(SocketSource, facts.source))
+    yield catalogue.PORT_SEES_BOUND_SOCKETS.single(facts.sees_bound_sockets)
+
+
+def _states(words: type[Enum], current: Enum) -> Iterator[Sample]:
+    return (((word.value,), word is current) for word in words)
+
+
+def _flags(
+    verdicts: Iterable[PortVerdict], flag: Callable[[PortVerdict], bool]
+) -> Iterator[Sample]:
+    return ((_labels(verdict.endpoint), flag(verdict)) for verdict in verdicts)
+
+
+def _reasons(
+    verdicts: Iterable[PortVerdict], of: Callable[[PortVerdict], Optional[Reason]]
+) -> Iterator[Sample]:
+    for verdict in verdicts:
+        labels, true = _labels(verdict.endpoint), of(verdict)
+        for reason, word in _REASONS:
+            yield (*labels, word), reason is true
+
+
+def _labels(endpoint: Endpoint) -> tuple[str, str, str]:
+    return (endpoint.endpoint, endpoint.instance_id, str(endpoint.port))
+
+
+def _holder_labels(endpoint: Endpoint, holder: Holder) -> tuple[str, ...]:
+    process = holder.process
+    return (
+        *_labels(endpoint),
+        holder.relation.value,
+        process.name if process else "",
+        holder.user,
+        process.exe if process else "",
+        holder.unit,
+        holder.container,
+        str(holder.socket.address),
+    )

@@ -1,1 +1,0 @@
-"""What the commands tell, as text and as JSON. Pure."""

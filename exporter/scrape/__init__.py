@@ -1,0 +1,1 @@
+"""One scrape: the declared metrics, the guard around each collector, the text of a page."""

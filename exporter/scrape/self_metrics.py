@@ -1,0 +1,58 @@
+"""What the exporter tells about itself."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Callable
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import Metric
+
+from exporter import __version__
+from exporter.scrape import metrics as catalogue
+from exporter.scrape.base import Family
+from exporter.scrape.facts import Refusal, ReloadStatus
+
+
+class SelfCollector:
+    """Version, the last reload, and what the web server turned away."""
+
+    name = "exporter"
+
+    def __init__(
+        self,
+        reload_status: Callable[[], ReloadStatus],
+        refusals: Callable[[], Mapping[Refusal, int]],
+    ) -> None:
+        self._reload_status = reload_status
+        self._refusals = refusals
+
+    def collect(self) -> Iterator[Family]:
+        """Build the families from what is in memory."""
+        status = self._reload_status()
+        yield catalogue.BUILD_INFO.family([((__version__, platform.python_version()), 1)])
+        yield catalogue.CONFIG_RELOAD_SUCCESSFUL.single(not status.problem)
+        yield catalogue.CONFIG_RELOAD_TIMESTAMP.single(status.loaded_at)
+        yield catalogue.WEB_REFUSALS.family(
+            ((reason.value,), count) for reason, count in self._refusals().items()
+        )
+
+
+class ProcessCollectors:
+    """The client library's ``process_*`` and ``python_*``: of this process, by its own /proc.
+
+    In a registry of ours, not the library's global one, where any import may add metrics.
+    """
+
+    name = "process"
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+
+    def collect(self) -> Iterable[Metric]:
+        """Ask the library's collectors."""
+        return self._registry.collect()

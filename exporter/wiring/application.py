@@ -1,0 +1,167 @@
+"""TODO."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Callable, Optional, Protocol
+
+from exporter.config import Config
+from exporter.host.files import HostFiles
+from exporter.host.remembered import RememberedAnswers
+from exporter.installation.collector import InstallationCollector, MarkersCollector
+from exporter.installation.members import node_identity
+from exporter.installation.node_collector import ProcessesCollector
+from exporter.installation.node_info import NodeInfoCollector
+from exporter.options import Options
+from exporter.ports.collector import PortsCollector
+from exporter.ports.inspector import no_bind_failure
+from exporter.scrape.guard import Clock, Collector
+from exporter.scrape.registry import Registry
+from exporter.scrape.self_metrics import ProcessCollectors, SelfCollector
+from exporter.web.refusals import Refusals
+from exporter.web.reloading import ReloadRecord
+from exporter.wiring.catalogue import CATALOGUE
+from exporter.wiring.installation import InstallationParts, InstallationWiring
+from exporter.wiring.logs import LogParts, LogSurroundings, log_parts
+from exporter.wiring.ports import LOOK_SECONDS, BindFailureAge, PortParts, Watched, port_parts
+from exporter.wiring.query import query_parts
+
+
+class Service(Protocol):
+    """Work in the background: a poller, a follower of logs."""
+
+    def start(self) -> None:
+        """Begin; must not raise for what the host lacks."""
+
+    def stop(self) -> None:
+        """End in bounded time."""
+
+    def wait_for_first(self, timeout: float) -> bool:
+        """Wait until there is something to show, or it is known that there is not."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What every application of this process shares, whatever its configuration.
+
+    Without ``keeps_state`` nothing is remembered of the logs, and no state file touched.
+    """
+
+    clock: Clock
+    reloads: ReloadRecord
+    refusals: Refusals
+    host_name: str
+    installation: Callable[[Options, Config, str], InstallationParts]
+    ports: Callable[[Options, Watched, BindFailureAge], PortParts] = port_parts
+    keeps_state: bool = True
+
+
+@dataclass(frozen=True)
+class Application:
+    """The collectors of one configuration, and the background work behind them."""
+
+    registry: Registry
+    services: tuple[Service, ...] = ()
+    own_port_problem: Callable[[], str] = str
+
+    def start(self) -> None:
+        """Start the background work."""
+        for service in self.services:
+            service.start()
+
+    def wait_for_first(self, timeout: float) -> None:
+        """Wait until each has something to show, ``timeout`` seconds for all of them."""
+        deadline = time.monotonic() + timeout
+        for service in self.services:
+            service.wait_for_first(max(0.0, deadline - time.monotonic()))
+
+    def stop(self) -> None:
+        """End the background work, the last started first."""
+        for service in reversed(self.services):
+            service.stop()
+        self.registry.close()
+
+
+def make_runtime(
+    clock: Clock = Clock(),  # noqa: B008 -- frozen
+    *,
+    keeps_state: bool = True,
+) -> Runtime:
+    """Make what outlives a reload."""
+    return Runtime(
+        clock,
+        ReloadRecord(clock.wall),
+        Refusals(clock.monotonic),
+        platform.node(),
+        InstallationWiring(),
+        keeps_state=keeps_state,
+    )
+
+
+def build(options: Options, config: Config, runtime: Runtime) -> Application:
+    """Put the parts together; nothing is started and nothing is read yet."""
+    found = runtime.installation(options, config, runtime.host_name)
+    services: list[Service] = [found.discovery]
+    collectors: list[Collector] = [
+        NodeInfoCollector(lambda: node_identity(found.discovery.installation())),
+        InstallationCollector(found.discovery.installation),
+        *_optional_collectors(options, config, found, runtime, services),
+        SelfCollector(runtime.reloads.status, lambda: runtime.refusals.counts),
+        ProcessCollectors(),
+    ]
+    return Application(
+        Registry(collectors, CATALOGUE, runtime.clock),
+        tuple(services),
+        lambda: found.own_port_problem(options),
+    )
+
+
+def _optional_collectors(
+    options: Options,
+    config: Config,
+    found: InstallationParts,
+    runtime: Runtime,
+    services: list[Service],
+) -> Sequence[Collector]:
+    """Make the collectors that ``--no-collector.<name>`` can leave out; add their services."""
+    identity = RememberedAnswers(found.identity, LOOK_SECONDS, time.monotonic)
+    watched = Watched(found.discovery.endpoints, identity)
+    logs = _logs(options, config, found, runtime)
+    parts = runtime.ports(options, watched, logs.bind_failure_age if logs else no_bind_failure)
+    node = ProcessesCollector(watched.endpoints, watched.identity, parts.processes)
+    made: dict[str, tuple[Collector, ...]] = {
+        "ports": (PortsCollector(parts.inspector.inspect),),
+        "node": (node, MarkersCollector(found.discovery.installation, found.markers)),
+    }
+    if config.cm_query.enabled and "cluster" in options.collectors:
+        query = query_parts(
+            config.cm_query,
+            found.discovery.installation,
+            lambda: node.runs("cm_server"),
+            HostFiles(options.rootfs),
+        )
+        services.append(query.poller)
+        made["cluster"] = (query.collector,)
+    if logs:
+        services.append(logs.service)
+        made["logs"] = logs.collectors
+    return [each for name, some in made.items() if name in options.collectors for each in some]
+
+
+def _logs(
+    options: Options, config: Config, found: InstallationParts, runtime: Runtime
+) -> Optional[LogParts]:
+    if not config.logs.enabled or "logs" not in options.collectors:
+        return None
+    discovery = found.discovery
+    around = LogSurroundings(
+        discovery.installation,
+        discovery.endpoints,
+        lambda: found.markers(discovery.installation().gausshome),
+        options.rootfs,
+        runtime.host_name,
+    )
+    return log_parts(config.logs, around, keeps_state=runtime.keeps_state)

@@ -1,0 +1,42 @@
+"""Puts the web server's parts together: its configuration file, the gate, and the limits."""
+
+from __future__ import annotations
+
+import resource
+from typing import Callable
+
+from exporter.config.web_facts import WebConfig
+from exporter.options import Options
+from exporter.web.connection import Handler, Limits
+from exporter.web.gate import Access, Gate, make_access
+from exporter.web.passwords import PasswordChecker
+from exporter.web.refusals import Refusals
+from exporter.web.reloading import ReloadRecord
+from exporter.web.server import Server
+from exporter.web.web_file import WebFile
+from exporter.wiring.settings import read_web_config
+
+
+def web_file(options: Options, record: ReloadRecord, monotonic: Callable[[], float]) -> WebFile:
+    """Read the web configuration; raises ConfigError."""
+    checker = PasswordChecker()
+
+    def apply(config: WebConfig) -> Access:
+        return make_access(config, checker, monotonic)
+
+    def told(problem: str) -> None:
+        record.note("web configuration", problem)
+
+    return WebFile(options.web_config_file, read_web_config, apply, told)
+
+
+def make_server(pages: Handler, web: WebFile, refusals: Refusals) -> Server:
+    """Make the server whose every answer has passed the gate."""
+    limits = Limits(connections=_most_connections())
+    return Server(Gate(pages, web.access, refusals), refusals, limits, web.tls)
+
+
+def _most_connections() -> int:
+    """Leave half of the file descriptors to the collectors."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(Limits.connections, soft // 2))

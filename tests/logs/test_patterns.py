@@ -1,0 +1,164 @@
+"""Patterns: what RE2 takes, what it refuses, and that no pattern can hang the exporter."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.errors import ParseError
+from exporter.logs.literals import required_texts
+from exporter.logs.patterns import PatternSet, compile_pattern, pattern_problem
+from tests.fuzz.running import failure
+from tests.fuzz.targets import Target
+
+
+@pytest.mark.parametrize(
+    ("pattern", "problem"),
+    [
+        ("(", "missing"),
+        ("a)|(b", "unexpected"),
+        (r"(\d)\1", "invalid escape sequence"),
+        ("(?=x)", "invalid perl operator"),
+        ("a*", "matches an empty line"),
+        ("^$", "matches an empty line"),
+        (r"\Afoo", "not supported"),
+        (r"foo\z", "not supported"),
+        (r"\\\Cfoo", "not supported"),
+        ("(?s)foo.bar", "not supported"),
+        ("(?i-m:foo)", "not supported"),
+        ("端+", "beyond ASCII"),
+        ("[端口]x", "beyond ASCII"),
+        ("x" * 4097, "longer than"),
+    ],
+)
+def test_unusable_pattern_is_refused_with_a_reason(pattern: str, problem: str) -> None:
+    """What RE2 cannot take, or would see differently in a chunk, is refused in words."""
+    assert problem in (pattern_problem(pattern) or "")
+    with pytest.raises(ParseError, match="pattern"):
+        compile_pattern(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"port:(?P<port>\d+) in use", "(?i)error", r"a\\Ab", "端口.*(?:占)+", "^foo$", "(a+)+$"],
+)
+def test_usable_pattern_is_taken(pattern: str) -> None:
+    """Groups, case folding, anchors, escaped backslashes and other scripts are usable."""
+    assert pattern_problem(pattern) is None
+
+
+@pytest.mark.parametrize("pattern", ["foo[^x]*bar", r"foo\s+bar", r"foo\nbar", r"foo\W+bar"])
+def test_nothing_matches_a_newline(pattern: str) -> None:
+    """A pattern never reaches from one line into the next."""
+    assert compile_pattern(pattern).search(b"foo\nbar") is None
+
+
+def test_ends_of_a_line_and_any_byte() -> None:
+    """The anchors are those of a line, and a dot is any byte, valid UTF-8 or not."""
+    match = compile_pattern("^b(?P<rest>.*)$").search(b"a\nbc\xff\x00d\ne")
+    assert match is not None
+    assert match.groupdict() == {b"rest": b"c\xff\x00d"}
+
+
+def test_set_names_the_patterns_that_match() -> None:
+    """Of several patterns those are named that match, within the bounds of the text."""
+    patterns = PatternSet(["a+", "b", "^c"])
+    assert list(patterns.candidates(b"xaab", 4)) == [0, 1]
+    assert list(patterns.candidates(b"xaab", 3)) == [0]
+    assert list(patterns.candidates(b"x\ncy", 4)) == [2]
+    assert list(patterns.candidates(b"xyz", 3)) == []
+    assert list(PatternSet([]).candidates(b"abc", 3)) == []
+
+
+def test_set_too_large_for_its_memory_leaves_all_patterns_as_candidates() -> None:
+    """Patterns that cannot be searched together are not thereby lost."""
+    patterns = [f"[ab]{{3}}{i}.{{900}}z" for i in range(120)]
+    assert not any(map(pattern_problem, patterns))
+    assert list(PatternSet(patterns).candidates(b"abc", 3)) == list(range(120))
+
+
+def test_nested_repetition_costs_linear_time() -> None:
+    """A pattern that makes a backtracking engine hang is searched as fast as any other."""
+    pattern = compile_pattern("(a+)+$")
+    line = b"a" * 1_000_000
+    started = time.process_time()
+    for _ in range(8):
+        assert pattern.search(line + b"!") is None
+    assert time.process_time() - started < 4
+
+
+@pytest.mark.parametrize(
+    ("pattern", "texts"),
+    [
+        (r"port:(?P<port>\d+) already in use\.", [b" already in use."]),
+        ("could (?:not|never) bind", [b"could "]),
+        ("a (?:cluster|node) started", [b" started"]),
+        ("go (?:cluster|node) up", [b"cluster", b"node"]),
+        ("(?:node|resource instance) cluster", [b" cluster"]),
+        ("go (?:cluster|a+) up", []),
+        ("go (?:cluster|node)* up", []),
+        ("go (?:cluster|node)? up", []),
+        ("go (?P<what>cluster|node)+ up", [b"cluster", b"node"]),
+        ("go (cluster|(?:a|b)node) up", [b"cluster", b"node"]),
+        ("go (?i:cluster) up", []),
+        ("go ((?i)cluster|node) up", []),
+        ("abcdef?ghij", [b"abcde"]),
+        ("abcde+fgh", [b"abcde"]),
+        (r"abc\d{3}defg[xyz]h", [b"defg"]),
+        (r"a[]x(]bcdef", [b"bcdef"]),
+        ("abcd|efgh", [b"abcd", b"efgh"]),
+        ("abcd|abcd", [b"abcd"]),
+        ("abcd|efg", []),
+        ("abcd|", []),
+        ("(?:abcd)", [b"abcd"]),
+        ("|".join(f"word{i}" for i in range(100)), []),
+        ("(?i)abcdef", []),
+        ("(?i:abcdef)ghijk", []),
+        (r"\bPANIC: ", [b"PANIC: "]),
+        (r"\Q.*\Eabcdef", []),
+        (r"(\Q)\E abcd)?xyz1", []),
+        ("a.b.c.d", []),
+        (r"(a\)b|[)]c)defgh", [b"defgh"]),
+        (r"\x41bcdef\pNghijkl", [b"ghijkl"]),
+        ("端口", ["端口".encode()]),
+        ("(" * 400 + "abcd" + ")" * 400, []),
+    ],
+)
+def test_texts_of_a_pattern(pattern: str, texts: list[bytes]) -> None:
+    """The texts are the longest of which one stands in every match, or none."""
+    assert list(required_texts(pattern)) == texts
+
+
+_atoms = st.sampled_from(
+    ["abcd", "x", r"\.", r"\d", "[ab]", "(?:bc|d)", "(e+)", ".", r"\w", "fgh", r"\(", "[^q]"]
+)
+_quantifiers = st.sampled_from(["", "", "+", "*", "?", "{2}", "{0,2}", "+?"])
+_QUANTIFIED = st.tuples(_atoms, _quantifiers).map("".join)
+
+
+def _larger(parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Put parts in a row, or let them be a group's alternatives."""
+    rows = st.lists(parts, min_size=1, max_size=5)
+    groups = rows.map(lambda row: f"(?:{'|'.join(row)})")
+    return rows.map("".join) | st.tuples(groups, _quantifiers).map("".join)
+
+
+@given(st.recursive(_QUANTIFIED, _larger, max_leaves=8), st.data())
+def test_one_of_the_texts_stands_in_every_match(pattern: str, data: st.DataObject) -> None:
+    """Whatever a pattern matches contains one of its texts."""
+    text = data.draw(st.from_regex(re.compile(pattern.encode()), fullmatch=True))
+    texts = required_texts(pattern)
+    assert not texts or any(each in text for each in texts)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["\\" * 401, "\\" * 400 + "d+(", "(?" + "i" * 4000, "[é" * 1000]
+)
+def test_the_check_of_a_pattern_takes_no_longer_than_the_pattern(pattern: str) -> None:
+    """No pattern, however odd, makes its own check hang."""
+    target = Target("pattern", list, lambda data: pattern_problem(data.decode()), ())
+    assert failure(target, pattern.encode()) == ""
