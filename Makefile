@@ -28,7 +28,7 @@ types: venv ## mypy --strict
 	$(BIN)/mypy --python-version 3.11 grafana/src tests/grafana/*.py
 
 unit: venv ## the tests alone, without linters
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test: venv tools lint types unit ## everything that CI runs
 

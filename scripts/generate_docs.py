@@ -20,7 +20,7 @@ PAGES_WITH_PARTS = (Path("docs/configuration.md"),)
 _METRICS_INTRO = """\
 # Metrics
 
-<!-- Written by `make docs` from the catalogue, metrics.py of each room of exporter/; edit it there. -->
+<!-- Written by `make docs` from metrics.py of each room of exporter/; edit it there. -->
 
 Every metric that the exporter can show. A metric that tells one of several states has a series for
 each state, all of them always present, of which at most one is 1. Prometheus adds the labels of its

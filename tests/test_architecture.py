@@ -46,7 +46,7 @@ _IMPURE = {
     "commands": "diagnose serve targets",
     "config": "loader web web_tls",
     "diagnosis": "peers",
-    "host": "cgroup command files names netlink netns pipes privileges processes procfs"
+    "host": "background cgroup clock command files names netlink netns pipes privileges processes procfs"
     " service_manager worker",
     "installation": "accounts cluster_processes discovery",
     "logs": "host listing local_zone logfile service state",
