@@ -46,8 +46,8 @@ _IMPURE = {
     "commands": "diagnose serve targets",
     "config": "loader web web_tls",
     "diagnosis": "peers",
-    "host": "background cgroup clock command files names netlink netns pipes privileges processes procfs"
-    " service_manager worker",
+    "host": "background cgroup clock command files names netlink netns pipes privileges processes"
+    " procfs service_manager worker",
     "installation": "accounts cluster_processes discovery",
     "logs": "host listing local_zone logfile service state",
     "ports": "proc_net readers sock_diag units",
