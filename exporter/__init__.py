@@ -1,3 +1,3 @@
 """Who holds the ports of an openGauss cluster, as Prometheus metrics."""
 
-__version__ = "0.1.0"
+__version__ = "0.9.0"

@@ -206,3 +206,10 @@ def test_every_test_that_the_security_page_names_is_there() -> None:
     assert len(rows) > 10
     for path, name in named:
         assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), (path, name)
+
+
+def test_the_index_of_decisions_has_each_once() -> None:
+    """A decision can be found by its subject."""
+    index = (ROOT / "docs/adr/README.md").read_text(encoding="utf-8")
+    pages = sorted(path.name for path in (ROOT / "docs/adr").glob("0*.md"))
+    assert sorted(re.findall(r"\]\((0[^)]+)\)", index)) == pages

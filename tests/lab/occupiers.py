@@ -31,8 +31,8 @@ HOWS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "loopback_only": ("listen", "127.0.0.1", ""),
         "dual_stack": ("dual", "::", ""),
         "v6_only": ("listen", "::", ",v6only"),
-        "bound": ("bound", "own", ",noreuse"),
-        "connection": ("connection", "own", ",noreuse"),
+        "bound": ("bound", "own", ",noreuse,patient"),
+        "connection": ("connection", "own", ",noreuse,patient"),
         "inherited": ("listen", _WILDCARD, ""),  # by a child, the parent is gone
         "second_cluster": ("listen", _WILDCARD, ""),  # a gaussdb of another installation
     }

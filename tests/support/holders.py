@@ -14,7 +14,9 @@ A SPEC is ``kind,address,port[,flag...]``; port 0 lets the kernel choose. Kinds:
 - ``timewait``: what ``connection`` leaves behind when the client closes first
 - ``client``: an established connection *to* the given address and port
 
-Flag ``noreuse`` leaves SO_REUSEADDR off, which is on otherwise for all but ``client``.
+Flag ``noreuse`` leaves SO_REUSEADDR off, which is on otherwise for all but ``client``. Flag
+``patient`` tries again while the port is taken: without SO_REUSEADDR the TIME_WAIT of a server
+that was killed keeps it for a minute (kernel TCP_TIMEWAIT_LEN).
 Commands: ``close`` closes every socket, ``listen`` makes a ``bound`` socket listen, ``fork``
 starts a child that inherits the sockets, ``die`` ends this process at once and leaves its
 children; each is answered with a line of JSON.
@@ -24,6 +26,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import errno
 import json
 import os
 import select
@@ -31,14 +34,17 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Optional, final
 
 READY_WITHIN = 20.0
+TIME_WAIT_SECONDS = 60.0
 _RUN = os.getpid()
 LOOPBACK = f"127.{128 + _RUN % 64}.{_RUN // 64 % 256}.{_RUN // 16384 % 255 + 1}"
 """An address that no other test run on this host uses: what is on it is this run's."""
+RETRY_SECONDS = 0.05
 UNREAD = "@"  # the words behind it only stand on the command line
 PR_SET_DUMPABLE = 4
 PR_SET_NAME = 15
@@ -67,6 +73,8 @@ class Holder:
         command = [*prefix, python, "-S", "-s", __file__, *options, "--", *specs]
         if arguments:
             command += [UNREAD, *arguments]
+        patient = any("patient" in spec.split(",") for spec in specs)
+        self._ready_within = READY_WITHIN + (TIME_WAIT_SECONDS if patient else 0.0)
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -133,10 +141,10 @@ class Holder:
 
     def _read(self) -> dict[str, Any]:
         assert self.process.stdout is not None
-        readable, _, _ = select.select([self.process.stdout], [], [], READY_WITHIN)
+        readable, _, _ = select.select([self.process.stdout], [], [], self._ready_within)
         line = self.process.stdout.readline() if readable else b""
         if not line:
-            raise RuntimeError(f"the helper said nothing within {READY_WITHIN} s")
+            raise RuntimeError(f"the helper said nothing within {self._ready_within} s")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -201,8 +209,22 @@ def _bound(address: str, port: int, flags: Sequence[str]) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int("v6only" in flags))
-    sock.bind((address, port))
+    deadline = time.monotonic() + (TIME_WAIT_SECONDS if "patient" in flags else 0.0)
+    while not _binds(sock, address, port):
+        if time.monotonic() >= deadline:
+            raise SystemExit(f"{address}:{port} is taken")
+        time.sleep(RETRY_SECONDS)
     return sock
+
+
+def _binds(sock: socket.socket, address: str, port: int) -> bool:
+    try:
+        sock.bind((address, port))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
 
 
 def _listening(address: str, port: int, flags: Sequence[str]) -> socket.socket:

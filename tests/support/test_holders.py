@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.support.holders import LOOPBACK, Holder, can_listen, copy_interpreter
+from tests.support.holders import LOOPBACK, READY_WITHIN, Holder, can_listen, copy_interpreter
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,15 @@ def test_a_port_is_free_once_its_holder_is_gone() -> None:
         holder.command("fork")
         assert not can_listen(LOOPBACK, holder.port)
     assert can_listen(LOOPBACK, holder.port)
+
+
+def test_a_patient_holder_takes_the_port_when_it_is_free() -> None:
+    """It waits for whoever holds the port, instead of ending with an error."""
+    with ThreadPoolExecutor() as pool:
+        with Holder(f"listen,{LOOPBACK},0") as first:
+            second = pool.submit(Holder, f"bound,{LOOPBACK},{first.port},noreuse,patient")
+        with second.result(timeout=READY_WITHIN) as holder:
+            assert holder.port == first.port
 
 
 def test_an_inherited_listener_survives_its_opener() -> None:

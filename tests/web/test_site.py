@@ -147,7 +147,7 @@ def test_the_landing_page_names_version_and_pages() -> None:
 
     harness = Harness(Fixed("one"), settings=SiteSettings(pages={"/diagnosis": report}))
     body = harness.ask("/").body.decode()
-    assert "Version 0.1.0" in body
+    assert "Version 0.9.0" in body
     for path in ("/metrics", "/diagnosis", "/-/healthy", "/-/ready"):
         assert f'href="{path}"' in body
     assert harness.ask("/diagnosis").body == b"report\n"
