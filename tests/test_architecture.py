@@ -52,7 +52,7 @@ _IMPURE = {
     "logs": "host listing local_zone logfile service state",
     "ports": "proc_net readers sock_diag units",
     "scrape": "guard registry turns",
-    "web": "connection daemon listen passwords server site tls web_file",
+    "web": "connection daemon gate reloading server site tls",
     "wiring": "application installation logs ports query settings web",
 }
 IMPURE = {

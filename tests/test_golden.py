@@ -8,11 +8,11 @@ from pathlib import Path
 
 from exporter.config import Config
 from exporter.config.schema import InstallationHints
+from exporter.host.clock import Clock
 from exporter.installation.discovery import Discovery
 from exporter.installation.facts import StopMarker
 from exporter.options import Options
 from exporter.scrape.exposition import Format, render
-from exporter.scrape.guard import Clock
 from exporter.web.refusals import Refusals
 from exporter.web.reloading import ReloadRecord
 from exporter.wiring.application import Runtime, build

@@ -20,8 +20,7 @@ from exporter.cluster.words import (
     ResourceState,
 )
 from exporter.installation.facts import Member
-from exporter.scrape.base import Family, Sample
-from exporter.scrape.kept import Kept
+from exporter.scrape.base import Family, FamilyCache, Sample
 
 AnyRow = TypeVar("AnyRow", CmServer, Datanode)
 Labels = TypeVar("Labels", bound=tuple[str, ...])
@@ -50,8 +49,8 @@ class ClusterCollector:
     ) -> None:
         self._snapshot = snapshot
         self._members = members
-        self._query = Kept(_query_families)
-        self._states = Kept(_state_families)
+        self._query = FamilyCache(_query_families)
+        self._states = FamilyCache(_state_families)
 
     def collect(self) -> Iterable[Family]:
         """Build the families of the snapshot as it is now.

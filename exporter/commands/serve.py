@@ -18,8 +18,8 @@ from exporter.errors import ListenError
 from exporter.host.service_manager import ServiceManager
 from exporter.options import Options
 from exporter.web.daemon import Daemon
-from exporter.web.listen import open_listeners
 from exporter.web.reloading import Reloader
+from exporter.web.server import open_listeners
 from exporter.web.site import Site, SiteSettings
 from exporter.wiring.application import build, make_runtime
 from exporter.wiring.catalogue import ZERO_IS_NONE

@@ -9,8 +9,7 @@ from exporter.installation import metrics as node
 from exporter.installation.facts import Installation, StopMarker
 from exporter.installation.members import local_instances, members
 from exporter.scrape import metrics as exporter
-from exporter.scrape.base import Family
-from exporter.scrape.kept import Kept
+from exporter.scrape.base import Family, FamilyCache
 
 _NODE_MARKERS = ("cluster_manual_start", "cluster_manual_pause")
 _INSTANCE_MARKER = "instance_manual_start"
@@ -23,11 +22,11 @@ class InstallationCollector:
 
     def __init__(self, installation: Callable[[], Installation]) -> None:
         self._installation = installation
-        self._kept = Kept(families)
+        self._cache = FamilyCache(families)
 
     def collect(self) -> Iterable[Family]:
         """Build the families from what is known now."""
-        return self._kept(self._installation())
+        return self._cache(self._installation())
 
 
 def families(found: Installation) -> Iterator[Family]:
@@ -48,12 +47,12 @@ class MarkersCollector:
     ) -> None:
         self._installation = installation
         self._read = read
-        self._kept = Kept(marker_families)
+        self._cache = FamilyCache(marker_families)
 
     def collect(self) -> Iterable[Family]:
         """Look for the markers; raises SourceError when their directory cannot be listed."""
         found = self._installation()
-        return self._kept(self._read(found.gausshome), local_instances(found))
+        return self._cache(self._read(found.gausshome), local_instances(found))
 
 
 def marker_families(markers: Iterable[StopMarker], instances: Iterable[str]) -> Iterator[Family]:

@@ -9,8 +9,7 @@ from exporter.host.facts import Process
 from exporter.installation import metrics as catalogue
 from exporter.ports.facts import ClusterIdentity, Endpoint
 from exporter.ports.relation import Programs, instances
-from exporter.scrape.base import Family
-from exporter.scrape.kept import Kept
+from exporter.scrape.base import Family, FamilyCache
 
 
 class ProcessesCollector:
@@ -30,13 +29,13 @@ class ProcessesCollector:
         self._endpoints = endpoints
         self._identity = identity
         self._of_user = of_user
-        self._kept = Kept(families)
+        self._cache = FamilyCache(families)
 
     def collect(self) -> Iterable[Family]:
         """List the processes once and build the families."""
         identity = self._identity()
         processes = self._of_user(identity.uid)
-        return self._kept(self._endpoints(), processes, identity)
+        return self._cache(self._endpoints(), processes, identity)
 
     def runs(self, component: str) -> bool:
         """Tell whether a process of this component runs here now; raises SourceError."""

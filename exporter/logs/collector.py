@@ -11,8 +11,7 @@ from exporter.installation.facts import StopMarker
 from exporter.logs import metrics as catalogue
 from exporter.logs.facts import LogErrorReason, LogSnapshot, SourceActivity, StopOrigin
 from exporter.ports.facts import Endpoint
-from exporter.scrape.base import Family, Sample
-from exporter.scrape.kept import Kept
+from exporter.scrape.base import Family, FamilyCache, Sample
 
 OTHER_PORT = "other"
 BIND_FAILURES = frozenset({"cm_server_bind_failed", "db_bind_failed", "dms_bind_failed"})
@@ -39,8 +38,8 @@ class LogsCollector:
         self._snapshot = snapshot
         self._signatures = tuple(signatures)
         self._endpoints = endpoints
-        self._records = Kept(_record_families)
-        self._reading = Kept(_reading_families)
+        self._records = FamilyCache(_record_families)
+        self._reading = FamilyCache(_reading_families)
 
     def collect(self) -> Iterable[Family]:
         """Take the snapshot as it is now.
@@ -72,7 +71,7 @@ class StopOriginCollector:
         self._snapshot = snapshot
         self._endpoints = endpoints
         self._markers = markers
-        self._kept = Kept(_origin_families)
+        self._cache = FamilyCache(_origin_families)
 
     def collect(self) -> Iterable[Family]:
         """Look at the markers as they are now."""
@@ -80,7 +79,7 @@ class StopOriginCollector:
         told = LogSnapshot(
             restart_limit_times=snapshot.restart_limit_times, covered_since=snapshot.covered_since
         )
-        return self._kept(told, self._endpoints(), self._markers())
+        return self._cache(told, self._endpoints(), self._markers())
 
 
 def _origin_families(

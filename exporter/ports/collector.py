@@ -17,8 +17,7 @@ from exporter.ports.facts import (
     SocketSource,
 )
 from exporter.ports.risks import address_missing, duplicates
-from exporter.scrape.base import Family, Sample
-from exporter.scrape.kept import Kept
+from exporter.scrape.base import Family, FamilyCache, Sample
 
 SHOWN_HOLDERS = 8
 _REASONS = tuple((reason, reason.value) for reason in Reason)
@@ -31,11 +30,11 @@ class PortsCollector:
 
     def __init__(self, inspect: Callable[[], Inspection]) -> None:
         self._inspect = inspect
-        self._kept = Kept(families)
+        self._cache = FamilyCache(families)
 
     def collect(self) -> Iterable[Family]:
         """Look once and build the families; raises SourceError as the look does."""
-        return self._kept(self._inspect())
+        return self._cache(self._inspect())
 
 
 def families(inspection: Inspection) -> Iterator[Family]:

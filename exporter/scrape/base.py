@@ -1,11 +1,11 @@
-"""What a catalogue entry is, and how it becomes a family of samples."""
+"""What a catalogue entry is, how it becomes a family of samples, and when that is done again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Union
+from typing import Callable, Optional, Union
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.core import Sample as LibrarySample
@@ -31,9 +31,9 @@ class Metric:
     """One metric: its full name, labels and, where it is closed, the set of a label's values.
 
     ``help`` names the source of the fact. A counter's ``name`` ends in ``_total``. With
-    ``zero_is_none`` a series that is 0 says what its absence would: one of several states that is
-    not the present one, a finding that is not made, nothing to be done, or the time of something
-    that never was.
+    ``zero_is_none`` a series that is 0 adds no information, and a client may have it left out: one
+    of several states that is not the present one, a finding that is not made, nothing to be done,
+    or the time of something that never was.
     """
 
     name: str
@@ -61,3 +61,23 @@ class Metric:
     def single(self, value: float) -> Family:
         """Build the family of a metric without labels."""
         return self.family([((), value)])
+
+
+class FamilyCache:
+    """Builds families anew only when the facts that they show have changed.
+
+    Most facts of a node are the same from scrape to scrape, and to build and write their families
+    is most of a page's cost. Facts are frozen and compared by value. For one thread at a time.
+    """
+
+    def __init__(self, build: Callable[..., Iterable[Family]]) -> None:
+        self._build = build
+        self._facts: Optional[tuple[object, ...]] = None
+        self._families: tuple[Family, ...] = ()
+
+    def __call__(self, *facts: object) -> tuple[Family, ...]:
+        """Return the families of these facts; the same objects as before if nothing changed."""
+        if facts != self._facts:
+            self._families = tuple(self._build(*facts))
+            self._facts = facts
+        return self._families

@@ -1,15 +1,14 @@
 """The guard around one collector.
 
-A collector is foreign ground: it may raise, hang, or yield nonsense. The guard has at most one run
-of it in flight, in whatever thread that is. Whoever asks while a run is in flight joins that run
-and sees the same result. A run that hangs keeps its place: nothing is stacked behind it, nobody
-waits for it again, and its collector reads as failed until the run ends by itself.
+A collector may raise, hang, or yield families that it must not. The guard has at most one run of it
+in flight, in whatever thread that is. Whoever asks while a run is in flight joins that run and sees
+the same result. A run that hangs keeps its place: no other is started, nobody waits for it again,
+and its collector reads as failed until the run ends by itself.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import structlog
 from prometheus_client.core import Metric
 
 from exporter.errors import CatalogueError, ExporterError
+from exporter.host.clock import Clock
 from exporter.scrape.turns import Call
 
 DEFAULT_PATIENCE_SECONDS = 9.5
@@ -34,14 +34,6 @@ class Collector(Protocol):
 
     def collect(self) -> Iterable[Metric]:
         """Return families that nobody changes; never called by two threads at once."""
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Where the time comes from: ``monotonic`` for durations, ``wall`` since the epoch."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
 
 
 @dataclass(frozen=True)

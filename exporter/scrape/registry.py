@@ -9,12 +9,11 @@ from typing import Callable, NamedTuple, Optional
 from prometheus_client.core import Metric
 
 from exporter.errors import CatalogueError
+from exporter.host.clock import Clock
 from exporter.scrape.base import Metric as Entry
-from exporter.scrape.guard import DEFAULT_PATIENCE_SECONDS, Clock, Collector, Guard, Outcome, Run
+from exporter.scrape.guard import DEFAULT_PATIENCE_SECONDS, Collector, Guard, Outcome, Run
 from exporter.scrape.metrics import COLLECTOR_DURATION, COLLECTOR_LAST_SUCCESS, COLLECTOR_SUCCESS
 from exporter.scrape.turns import Call, Turns
-
-__all__ = ["Clock", "Collector", "Latest", "Registry", "Scrape"]
 
 
 class Scrape:

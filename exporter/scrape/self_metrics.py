@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Callable
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -12,7 +13,19 @@ from prometheus_client.core import Metric
 from exporter import __version__
 from exporter.scrape import metrics as catalogue
 from exporter.scrape.base import Family
-from exporter.scrape.facts import Refusal, ReloadStatus
+from exporter.scrape.metrics import Refusal
+
+
+@dataclass(frozen=True)
+class ReloadStatus:
+    """How the last reading of the configuration went.
+
+    ``loaded_at`` is when the one in force was read, in seconds since the epoch; ``problem`` says
+    why the one that was read last is not in force, empty when it is.
+    """
+
+    loaded_at: float
+    problem: str = ""
 
 
 class SelfCollector:

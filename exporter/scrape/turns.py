@@ -1,4 +1,4 @@
-"""One after the other, as long as nobody is slow.
+"""Runs calls one after the other, and goes on without a call that is slow.
 
 Threads that ask the kernel for many small things do not run side by side in Python: each answer
 waits until another thread lets go of the interpreter, and ten of them take three times as long

@@ -9,20 +9,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Callable, Optional
+from typing import Optional
 
 import h11
 import structlog
 
-from exporter.scrape.facts import Refusal
-from exporter.web.messages import Request, Response, plain
+from exporter.scrape.metrics import Refusal
+from exporter.web.messages import Handler, Request, Response, plain
 from exporter.web.refusals import Refusals
 
-Handler = Callable[[Request], Awaitable[Response]]
 _CHUNK = 16 * 1024
 
 

@@ -14,9 +14,8 @@ import structlog
 
 from exporter.host.worker import Worker
 from exporter.scrape.registry import Registry
-from exporter.web.listen import address_text
 from exporter.web.reloading import Reloader
-from exporter.web.server import Server
+from exporter.web.server import Server, address_text
 from exporter.web.site import settled
 
 DRAIN_SECONDS = 5.0

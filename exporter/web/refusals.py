@@ -7,7 +7,7 @@ from typing import Callable
 
 import structlog
 
-from exporter.scrape.facts import Refusal
+from exporter.scrape.metrics import Refusal
 
 LOG_INTERVAL_SECONDS = 60.0
 

@@ -1,4 +1,4 @@
-"""Which page answers which request."""
+"""Which page answers which request, and the page that a browser shows at ``/``."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ import contextlib
 import gzip
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
+from html import escape
+from string import Template
 from typing import Callable, Optional
 
+from exporter import __version__
 from exporter.scrape.exposition import PageWriter
-from exporter.scrape.facts import Refusal
+from exporter.scrape.metrics import Refusal
 from exporter.scrape.registry import Registry, Scrape
-from exporter.web.landing import landing_page
-from exporter.web.messages import HTML, Request, Response, plain
-from exporter.web.negotiation import (
+from exporter.web.messages import (
+    HTML,
     TIMEOUT_HEADER,
+    Request,
+    Response,
     accepts_gzip,
     choose_format,
     omits_zeros,
+    plain,
     scrape_budget,
 )
 from exporter.web.refusals import Refusals
@@ -27,6 +32,23 @@ Page = Callable[[Request], Awaitable[Response]]
 _GZIP_LEVEL = 5  # a page of 3,000 series: 323 kB to 10 kB in 1 ms; higher levels win nothing
 _READ = ("GET", "HEAD")
 _WRITE = ("POST", "PUT")
+_PAGE = Template("""\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>opengauss-cm-exporter</title>
+<style>body { font-family: sans-serif; margin: 3em; line-height: 1.6 }</style>
+</head>
+<body>
+<h1>opengauss-cm-exporter</h1>
+<p>Who holds the ports of this node's openGauss cluster. Version $version.</p>
+<ul>
+$links
+</ul>
+</body>
+</html>
+""")
 
 
 @dataclass(frozen=True)
@@ -158,3 +180,11 @@ async def settled(scrape: Scrape) -> None:
     scrape.when_done(wake)
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(over, scrape.remaining)
+
+
+def landing_page(links: Mapping[str, str]) -> bytes:
+    """Write the page with a link for each path; paths and texts are escaped."""
+    items = (
+        f'<li><a href="{escape(path)}">{escape(text)}</a></li>' for path, text in links.items()
+    )
+    return _PAGE.substitute(version=escape(__version__), links="\n".join(items)).encode()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Callable, Optional, Protocol
 
 from exporter.config import Config
+from exporter.host.clock import Clock
 from exporter.host.files import HostFiles
 from exporter.host.remembered import RememberedAnswers
 from exporter.installation.collector import InstallationCollector, MarkersCollector
@@ -18,7 +19,7 @@ from exporter.installation.node_info import NodeInfoCollector
 from exporter.options import Options
 from exporter.ports.collector import PortsCollector
 from exporter.ports.inspector import no_bind_failure
-from exporter.scrape.guard import Clock, Collector
+from exporter.scrape.guard import Collector
 from exporter.scrape.registry import Registry
 from exporter.scrape.self_metrics import ProcessCollectors, SelfCollector
 from exporter.web.refusals import Refusals

@@ -10,11 +10,10 @@ from exporter.cluster import metrics as cluster
 from exporter.installation import metrics as node
 from exporter.logs import metrics as logs
 from exporter.ports import metrics as ports
-from exporter.scrape import client_library
 from exporter.scrape import metrics as exporter
 from exporter.scrape.base import Metric
 
-_MODULES = (ports, node, cluster, logs, exporter, client_library)
+_MODULES = (ports, node, cluster, logs, exporter)
 
 CATALOGUE: tuple[Metric, ...] = tuple(
     entry for module in _MODULES for entry in vars(module).values() if isinstance(entry, Metric)

@@ -7,13 +7,12 @@ from typing import Callable
 
 from exporter.config.web_facts import WebConfig
 from exporter.options import Options
-from exporter.web.connection import Handler, Limits
-from exporter.web.gate import Access, Gate, make_access
-from exporter.web.passwords import PasswordChecker
+from exporter.web.connection import Limits
+from exporter.web.gate import Access, Gate, PasswordChecker, make_access
+from exporter.web.messages import Handler
 from exporter.web.refusals import Refusals
-from exporter.web.reloading import ReloadRecord
+from exporter.web.reloading import ReloadRecord, WebFile
 from exporter.web.server import Server
-from exporter.web.web_file import WebFile
 from exporter.wiring.settings import read_web_config
 
 
@@ -24,10 +23,10 @@ def web_file(options: Options, record: ReloadRecord, monotonic: Callable[[], flo
     def apply(config: WebConfig) -> Access:
         return make_access(config, checker, monotonic)
 
-    def told(problem: str) -> None:
+    def note(problem: str) -> None:
         record.note("web configuration", problem)
 
-    return WebFile(options.web_config_file, read_web_config, apply, told)
+    return WebFile(options.web_config_file, read_web_config, apply, note)
 
 
 def make_server(pages: Handler, web: WebFile, refusals: Refusals) -> Server:

@@ -157,7 +157,7 @@ HOW: dict[str, How] = {
     "kill PID|systemctl (stop UNIT|status PID)": "of a host that has the holder as a service",
     "systemd-analyze security$": "tests/test_systemd_unit.py runs it on the unit",
     "mimirtool rules load$": "needs a Mimir",
-    "htpasswd -nBC": "of another package; any bcrypt hash does, as tests/web/test_passwords.py has",
+    "htpasswd -nBC": "of another package; any bcrypt hash does, as tests/web/test_gate.py has",
 }
 
 

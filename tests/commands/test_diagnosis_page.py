@@ -11,9 +11,9 @@ from prometheus_client.core import Metric
 
 from exporter.commands.diagnose import DiagnosisPage, owners_are_known, peer_url
 from exporter.diagnosis.peers import PeerUrl
+from exporter.host.clock import Clock
 from exporter.installation.metrics import NODE_INFO
 from exporter.ports.metrics import PORT_ATTRIBUTION, PORT_CONFLICT, PORT_HOLDER_PID, PORT_LISTENING
-from exporter.scrape.guard import Clock
 from exporter.scrape.registry import Registry
 from exporter.web.messages import Request, Response
 from exporter.wiring.catalogue import CATALOGUE

@@ -56,8 +56,8 @@ from exporter.logs.records import grammars_of
 from exporter.logs.shipped import shipped_signatures
 from exporter.ports.inet_diag import parse_socket
 from exporter.ports.proc_net_parser import parse_sockets
-from exporter.web.negotiation import accepts_gzip, choose_format, scrape_budget
-from exporter.web.passwords import basic_credentials
+from exporter.web.gate import basic_credentials
+from exporter.web.messages import accepts_gzip, choose_format, scrape_budget
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "tests" / "samples"

@@ -12,7 +12,7 @@ from prometheus_client.core import Metric
 from structlog.testing import capture_logs
 
 from exporter.errors import SourceError
-from exporter.scrape.guard import Clock
+from exporter.host.clock import Clock
 from exporter.scrape.registry import Registry
 from tests.support.collectors import Fixed, Hanging, catalogue, gauge
 

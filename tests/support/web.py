@@ -11,12 +11,11 @@ from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
 from typing import Any, Callable, Optional, TypeVar, final
 
-from exporter.scrape.facts import Refusal
-from exporter.web.connection import Handler, Limits
-from exporter.web.listen import open_listeners
-from exporter.web.messages import Request, Response, plain
+from exporter.scrape.metrics import Refusal
+from exporter.web.connection import Limits
+from exporter.web.messages import Handler, Request, Response, plain
 from exporter.web.refusals import Refusals
-from exporter.web.server import Server, no_tls
+from exporter.web.server import Server, no_tls, open_listeners
 from exporter.web.tls import Tls
 
 PATIENCE_SECONDS = 30.0

@@ -11,8 +11,8 @@ from typing import Optional
 import pytest
 
 from exporter.cluster.metrics import CLUSTER_PAUSED, CLUSTER_STATE
-from exporter.scrape.facts import Refusal
-from exporter.scrape.guard import Clock
+from exporter.host.clock import Clock
+from exporter.scrape.metrics import Refusal
 from exporter.scrape.registry import Registry
 from exporter.web.messages import Request, Response, plain
 from exporter.web.refusals import Refusals

@@ -14,7 +14,7 @@ from typing import Any, Optional
 import pytest
 
 from exporter.config.web_facts import ClientAuth, TlsConfig, TlsVersion
-from exporter.scrape.facts import Refusal
+from exporter.scrape.metrics import Refusal
 from exporter.web.connection import Limits
 from exporter.web.tls import Tls, make_tls, names_of, tls_problems
 from tests.support.pki import Pair, Pki, make_pki

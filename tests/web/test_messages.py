@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.scrape.exposition import Format
-from exporter.web.negotiation import accepts_gzip, choose_format, omits_zeros, scrape_budget
+from exporter.web.messages import accepts_gzip, choose_format, omits_zeros, scrape_budget
 
 PROMETHEUS_3 = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
