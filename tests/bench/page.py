@@ -59,9 +59,11 @@ def _config() -> str:
     return "endpoints:\n" + "".join(endpoints)
 
 
-def _cpu_seconds(pid: int) -> float:
+def _cpu_seconds(pid: int) -> tuple[float, float]:
+    """Return the processor time of a process, and of the programs that it ran (proc(5) stat)."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    own, programs = sum(map(int, fields[11:13])), sum(map(int, fields[13:15]))
+    return own / os.sysconf("SC_CLK_TCK"), programs / os.sysconf("SC_CLK_TCK")
 
 
 def _scrapes(port: int, number: int) -> tuple[list[float], bytes]:
@@ -87,23 +89,23 @@ def rows() -> Iterator[Row]:
     yield Row("  the same by prometheus_client", f"{library:.2f} ms")
     yield Row("  times faster", f"{library / ours:.1f} x")
     with ExporterProcess(_config()) as exporter:
-        yield at_most("start to ready", exporter.wait_ready(), 1.5, "s")
-        yield from _served(exporter, f"{ENDPOINTS} endpoints")
+        yield at_most("start to ready", exporter.wait_ready(), 1.0, "s")
+        yield from _served(exporter, f"{ENDPOINTS} endpoints", 40)
     with _node_of_a_large_cluster() as config, ExporterProcess(config) as exporter:
-        yield at_most("start to ready, with the first query", exporter.wait_ready(), 5, "s")
-        yield from _served(exporter, f"a node of {NODES}")
+        yield at_most("start to ready, with the first query", exporter.wait_ready(), 2, "s")
+        yield from _served(exporter, f"a node of {NODES}", 20)
     with Lab(nodes=2) as lab, ExporterProcess(exporter_config(lab, 1)) as exporter:
         exporter.wait_ready()
         _await_normal(exporter)
-        yield _idle(exporter)
+        yield from _idle(exporter)
 
 
-def _served(exporter: ExporterProcess, where: str) -> Iterator[Row]:
+def _served(exporter: ExporterProcess, where: str, bar: float) -> Iterator[Row]:
     _scrapes(exporter.port, 20)
     durations, page = _scrapes(exporter.port, SCRAPES)
     series = sum(not line.startswith(b"#") for line in page.splitlines())
     yield Row(f"whole /metrics, {where}, median", f"{durations[SCRAPES // 2]:.2f} ms")
-    yield at_most(f"whole /metrics, {where}, p99", durations[SCRAPES * 99 // 100], 50, "ms")
+    yield at_most(f"whole /metrics, {where}, p99", durations[SCRAPES * 99 // 100], bar, "ms")
     yield at_most("  its size", series, 3000, "series")
 
 
@@ -118,14 +120,16 @@ def _await_normal(exporter: ExporterProcess) -> None:
     time.sleep(SETTLED_SECONDS + SCRAPE_INTERVAL)
 
 
-def _idle(exporter: ExporterProcess) -> Row:
+def _idle(exporter: ExporterProcess) -> Iterator[Row]:
     """Scrape as Prometheus does; what cm_ctl itself takes is its own process' time."""
     before = _cpu_seconds(exporter.pid)
     for _ in range(IDLE_SCRAPES):
         time.sleep(SCRAPE_INTERVAL)
         _scrapes(exporter.port, 1)
-    share = 100 * (_cpu_seconds(exporter.pid) - before) / (IDLE_SCRAPES * SCRAPE_INTERVAL)
-    return at_most("CPU at a scrape each 15 s, idle cluster, of one core", share, 0.2, "%")
+    after, seconds = _cpu_seconds(exporter.pid), IDLE_SCRAPES * SCRAPE_INTERVAL
+    own, programs = (100 * (late - early) / seconds for early, late in zip(before, after))
+    yield at_most("CPU at a scrape each 15 s, idle cluster, of one core", own, 0.15, "%")
+    yield Row("  the stand-in for cm_ctl, a Python program", f"{programs:.2f} %")
 
 
 @contextmanager
