@@ -44,7 +44,7 @@ _IMPURE = {
     "": "cli flags logsetup options output",
     "cluster": "cm_ctl poller private_log",
     "commands": "diagnose serve targets",
-    "config": "loader web web_tls",
+    "config": "loader web",
     "diagnosis": "peers",
     "host": "background cgroup clock command files names netlink netns pipes privileges processes"
     " procfs service_manager worker",

@@ -13,7 +13,7 @@ import pytest
 
 from exporter import config
 from exporter.cli import COMMANDS, Command
-from exporter.config.durations import parse_duration
+from exporter.config.values import parse_duration
 from exporter.config.words import ENDPOINT_WORDS
 from exporter.errors import ConfigError
 from exporter.flags import FLAGS, Flag

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from exporter.config.endpoints import configured_endpoints, merge_endpoints
 from exporter.config.loader import load_config, parse_config, parse_signatures
+from exporter.config.reading import Checks
 from exporter.config.schema import CmQuery, Config, EndpointConfig, Logs, LogSource
-from exporter.config.sections import Checks
 from exporter.config.web import load_web_config
 
 __all__ = [

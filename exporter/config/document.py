@@ -1,4 +1,4 @@
-"""Bytes → one bounded tree of YAML nodes, each of which knows its line.
+"""Bytes → one bounded tree of YAML nodes, each of which knows its line, and what is wrong with it.
 
 Only the tree is built: no tag ever makes an object. Anchors and aliases are refused, so that the
 tree is as small as its text, and so is deep nesting, so that walking it needs no deep stack.
@@ -6,15 +6,58 @@ tree is as small as its text, and so is deep nesting, so that walking it needs n
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import NamedTuple, Optional
 
 import yaml
-
-from exporter.config.report import Report, shown
 
 LARGEST_FILE = 256 * 1024
 """In bytes. A thousand endpoints need a fifth of it; pure Python reads it within two seconds."""
 DEEPEST = 16
+_SHOWN = 80
+
+
+def shown(text: str) -> str:
+    """Bound and escape text of the file, so that a message stays one printable line."""
+    cut = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in cut
+    )
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong: its line (from 1), the path of its key and what is allowed."""
+
+    line: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        """Write the problem on one line."""
+        return ": ".join(part for part in (f"line {self.line}", self.path, self.message) if part)
+
+
+class RefusedError(Exception):
+    """A value is not what its key takes; whoever knows the key adds line and path."""
+
+
+class Report:
+    """Collects problems; ``lines`` is the number of lines of the file, which none exceeds."""
+
+    def __init__(self, lines: int) -> None:
+        self._lines = lines
+        self._problems: list[Problem] = []
+
+    def __len__(self) -> int:
+        return len(self._problems)
+
+    def add(self, line: int, path: str, message: str) -> None:
+        """Remember one problem; a mark behind the last line is moved onto it."""
+        self._problems.append(Problem(min(max(line, 1), self._lines), path, message))
+
+    def sorted(self) -> tuple[str, ...]:
+        """List the problems in the file's order."""
+        return tuple(str(problem) for problem in sorted(self._problems))
 
 
 class _Loader(yaml.SafeLoader):

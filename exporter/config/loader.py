@@ -7,19 +7,17 @@ import stat
 from pathlib import Path
 from typing import Optional, TypeVar
 
-from exporter.config.document import LARGEST_FILE, compose, count_lines
-from exporter.config.reading import Reader, Value
-from exporter.config.report import Report
-from exporter.config.schema import Config, Signature
-from exporter.config.sections import Checks, config, signatures
+from exporter.config.document import LARGEST_FILE, Report, compose, count_lines
+from exporter.config.reading import Checks, Reader, Value, section
+from exporter.config.schema import SIGNATURES, Config, Signature
 from exporter.errors import ConfigError
 
 T = TypeVar("T")
 
-_NO_CHECKS = Checks()
+NO_CHECKS = Checks()
 
 
-def load_config(path: Optional[Path], checks: Checks = _NO_CHECKS) -> Config:
+def load_config(path: Optional[Path], checks: Checks = NO_CHECKS) -> Config:
     """Read a file; without one the defaults hold.
 
     Raises ConfigError with every problem, also when the file cannot be read.
@@ -29,32 +27,30 @@ def load_config(path: Optional[Path], checks: Checks = _NO_CHECKS) -> Config:
     return parse_config(read_file(path), str(path), checks)
 
 
-def parse_config(data: bytes, source: str, checks: Checks = _NO_CHECKS) -> Config:
+def parse_config(data: bytes, source: str, checks: Checks = NO_CHECKS) -> Config:
     """Read a configuration from bytes; ``source`` names them in the ConfigError's text."""
-    return parse(data, source, config(checks), Config())
+    return parse(data, source, section(Config), checks)
 
 
-def parse_signatures(
-    data: bytes, source: str, checks: Checks = _NO_CHECKS
-) -> tuple[Signature, ...]:
+def parse_signatures(data: bytes, source: str, checks: Checks = NO_CHECKS) -> tuple[Signature, ...]:
     """Read a file that is one list of signatures; raises ConfigError."""
-    return parse(data, source, signatures(checks), ())
+    return parse(data, source, SIGNATURES, checks)
 
 
-def parse(data: bytes, source: str, reader: Reader[T], stand_in: T) -> T:
+def parse(data: bytes, source: str, reader: Reader[T], checks: Checks) -> T:
     """Read one document; raises ConfigError with the problems in the file's order."""
     report = Report(count_lines(data))
     node = compose(data, report)
-    found = stand_in
+    content: Optional[T] = None
     if node is not None:
-        root = Value(node, node.start_mark.line + 1, "", report)
+        root = Value(node, node.start_mark.line + 1, "", report, checks)
         if root.tag == "null":
             root.problem("the file holds no key; {} stands for all defaults")
         else:
-            found = root.read(reader, stand_in)
-    if len(report):
+            content = root.read(reader, None)
+    if content is None or len(report):
         raise ConfigError(source, report.sorted())
-    return found
+    return content
 
 
 def read_file(path: Path) -> bytes:

@@ -8,15 +8,15 @@ error.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Callable, Optional, TypeVar
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import MISSING, dataclass
+from typing import Any, Callable, Optional, TypeVar, get_type_hints
 
 import yaml
 
-from exporter.config.report import RefusedError, Report, shown
+from exporter.config.document import RefusedError, Report, shown
 
 T = TypeVar("T")
 
@@ -33,6 +33,31 @@ _KINDS = {
 }
 
 
+def _no_pattern_problem(_pattern: str) -> Optional[str]:
+    return None
+
+
+def _no_tls_problems(_config: object) -> Iterable[tuple[str, str]]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What a file is checked against that the file itself does not tell.
+
+    ``listen_ports`` are the exporter's own. ``pattern_problem`` says what is wrong with the
+    pattern of a signature, None for nothing. ``signature_ids`` are taken already.
+    ``tls_problems`` takes a TlsConfig and tells what is wrong with its files, as pairs of key and
+    message. ``directory`` is where relative paths begin.
+    """
+
+    listen_ports: frozenset[int] = frozenset()
+    pattern_problem: Callable[[str], Optional[str]] = _no_pattern_problem
+    signature_ids: frozenset[str] = frozenset()
+    tls_problems: Callable[[Any], Iterable[tuple[str, str]]] = _no_tls_problems
+    directory: str = ""
+
+
 @dataclass(frozen=True)
 class Value:
     """One node of the file with the line and path of its key."""
@@ -41,6 +66,7 @@ class Value:
     line: int
     path: str
     report: Report
+    checks: Checks
 
     @property
     def tag(self) -> str:
@@ -69,15 +95,19 @@ Reader = Callable[[Value], T]
 
 
 def wrong_type(value: Value, allowed: str) -> RefusedError:
-    """Say which type was found and what is allowed."""
+    """Say which type the value has and what is allowed."""
     return RefusedError(f"{value.kind} is not allowed here; allowed: {allowed}")
 
 
 class Section:
-    """The keys of one mapping, each asked for once."""
+    """The keys of one mapping, each asked for once; raises RefusedError for what is no mapping."""
 
     def __init__(self, value: Value) -> None:
+        if not isinstance(value.node, yaml.MappingNode):
+            raise wrong_type(value, "a mapping of keys")
+        self.checks = value.checks
         self._value = value
+        self._problems_before = len(value.report)
         self._values = _unique_keys(value)
         self._known: list[str] = []
 
@@ -90,17 +120,21 @@ class Section:
         value = self._values.get(key)
         return default if value is None or value.tag == "null" else value.read(reader, default)
 
-    def need(self, key: str, reader: Reader[T], stand_in: T) -> T:
-        """Read a key that must be there; its absence is reported."""
+    def require(self, key: str) -> None:
+        """Report a key that is missing or without a value."""
         value = self._values.get(key)
         if value is None or value.tag == "null":
             self.problem(key, "missing")
-        return self.get(key, reader, stand_in)
 
     def problem(self, key: str, message: str) -> None:
         """Report a problem with a key, on its line or, when it is missing, on the section's."""
         owner = self._values.get(key, self._value)
         owner.report.add(owner.line, _join(self._value.path, key), message)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether no problem of this section is known yet."""
+        return len(self._value.report) == self._problems_before
 
     def close(self) -> None:
         """Report the keys that nobody asked for."""
@@ -113,14 +147,51 @@ class Section:
         return f"unknown key; {hint}: {', '.join(self._known)}"
 
 
-@contextmanager
-def section(value: Value) -> Iterator[Section]:
-    """Open a mapping; at the end its unknown keys are reported."""
-    if not isinstance(value.node, yaml.MappingNode):
-        raise wrong_type(value, "a mapping of keys")
-    opened = Section(value)
-    yield opened
-    opened.close()
+@dataclass(frozen=True)
+class Key:
+    """Stands in a field's annotation and tells how the field is read from its section.
+
+    ``name`` is the key in the file, where it is not the field's name. Without the key the field's
+    default holds. A field that has none must be given, unless ``absent`` stands for it.
+    """
+
+    reader: Reader[Any]
+    name: str = ""
+    absent: Any = None
+
+
+def section(
+    kind: type[T], rule: Callable[[Section, T], None] = lambda _keys, _content: None
+) -> Reader[T]:
+    """Make the reader of a mapping whose keys are the fields of a dataclass, each with its Key.
+
+    ``rule`` reports what is wrong with several keys together. It may see None where a required
+    value was refused.
+    """
+    hints = get_type_hints(kind, include_extras=True)
+    keys_of = {field: hints[field.name].__metadata__[0] for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # a dataclass, which no type of Python 3.9 says
+
+    def read(value: Value) -> T:
+        keys = Section(value)
+        content = kind(**{field.name: _field(keys, field, key) for field, key in keys_of.items()})
+        rule(keys, content)
+        keys.close()
+        return content
+
+    return read
+
+
+def _field(keys: Section, field: dataclasses.Field[Any], key: Key) -> object:
+    name = key.name or field.name
+    if field.default_factory is not MISSING:
+        default = field.default_factory()
+    elif field.default is not MISSING:
+        default = field.default
+    else:
+        default = key.absent
+        if default is None:
+            keys.require(name)
+    return keys.get(name, key.reader, default)
 
 
 def _join(path: str, key: str) -> str:
@@ -135,14 +206,14 @@ def _unique_keys(value: Value) -> dict[str, Value]:
             value.report.add(line, value.path, "a key must be a word")
             continue
         key = key_node.value
-        found = Value(node, line, _join(value.path, key), value.report)
+        item = dataclasses.replace(value, node=node, line=line, path=_join(value.path, key))
         if key in values:
-            found.problem(f"the key stands twice, first on line {values[key].line}")
-        values.setdefault(key, found)
+            item.problem(f"the key stands twice, first on line {values[key].line}")
+        values.setdefault(key, item)
     return values
 
 
-def each(
+def list_of(
     reader: Reader[T],
     *,
     least: int = 0,
@@ -166,18 +237,21 @@ def each(
 def _distinct(value: Value, reader: Reader[T], identity: Callable[[T], Hashable]) -> Iterator[T]:
     lines: dict[Hashable, int] = {}
     for number, node in enumerate(value.node.value):
-        item = Value(node, node.start_mark.line + 1, f"{value.path}[{number}]", value.report)
-        found: Optional[T] = item.read(reader, None)
-        if found is None:
+        line, path = node.start_mark.line + 1, f"{value.path}[{number}]"
+        item = dataclasses.replace(value, node=node, line=line, path=path)
+        content: Optional[T] = item.read(reader, None)
+        if content is None:
             continue
-        key = identity(found)
+        key = identity(content)
         if key is not None and key in lines:
             item.problem(f"the same as the item on line {lines[key]}")
-        lines.setdefault(key, item.line)
-        yield found
+        lines.setdefault(key, line)
+        yield content
 
 
-def table(name: Callable[[str], str], reader: Reader[T], *, most: int) -> Reader[dict[str, T]]:
+def mapping_of(
+    name: Callable[[str], None], reader: Reader[T], *, most: int
+) -> Reader[dict[str, T]]:
     """Make a reader of mappings whose keys are the file's own; ``name`` refuses bad ones."""
 
     def read(value: Value) -> dict[str, T]:
@@ -185,17 +259,17 @@ def table(name: Callable[[str], str], reader: Reader[T], *, most: int) -> Reader
             raise wrong_type(value, "a mapping")
         if len(value.node.value) > most:
             raise RefusedError(f"{len(value.node.value)} keys are not allowed; allowed: {most}")
-        found: dict[str, T] = {}
+        contents: dict[str, T] = {}
         for key, item in _unique_keys(value).items():
             content: Optional[T] = item.read(_named(name, key, reader), None)
             if content is not None:
-                found[key] = content
-        return found
+                contents[key] = content
+        return contents
 
     return read
 
 
-def _named(name: Callable[[str], str], key: str, reader: Reader[T]) -> Reader[T]:
+def _named(name: Callable[[str], None], key: str, reader: Reader[T]) -> Reader[T]:
     def read(value: Value) -> T:
         name(key)
         return reader(value)

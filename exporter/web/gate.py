@@ -21,7 +21,7 @@ from typing import Callable, Optional
 
 import bcrypt
 
-from exporter.config.web_facts import RateLimit, WebConfig
+from exporter.config.web import RateLimit, WebConfig
 from exporter.host.worker import Worker
 from exporter.scrape.metrics import Refusal
 from exporter.web.messages import Handler, Request, Response, plain

@@ -13,7 +13,7 @@ from typing import Callable, Optional, Protocol
 
 import structlog
 
-from exporter.config.web_facts import WebConfig
+from exporter.config.web import WebConfig
 from exporter.errors import ConfigError, ExporterError
 from exporter.scrape.registry import Registry
 from exporter.scrape.self_metrics import ReloadStatus

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Callable, NoReturn
 
-from exporter.config.web_facts import ClientAuth, TlsConfig
+from exporter.config.web import ClientAuth, TlsConfig
 
 _Step = Callable[[ssl.SSLContext, TlsConfig], None]
 _VERIFY = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from exporter.config import Checks, Config, load_config, load_web_config, parse_signatures
 from exporter.config.schema import Signature
-from exporter.config.web_facts import WebConfig
+from exporter.config.web import WebConfig
 from exporter.logs.patterns import pattern_problem
 from exporter.logs.shipped import shipped_signatures
 from exporter.options import Options

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from typing import Callable
 
-from exporter.config.web_facts import WebConfig
+from exporter.config.web import WebConfig
 from exporter.options import Options
 from exporter.web.connection import Limits
 from exporter.web.gate import Access, Gate, PasswordChecker, make_access

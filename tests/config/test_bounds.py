@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.config import parse_config
-from exporter.config.document import LARGEST_FILE
-from exporter.config.report import shown
+from exporter.config.document import LARGEST_FILE, shown
 from exporter.errors import ConfigError
 
 

@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.web import HEADERS, load_web_config, parse_web_config
-from exporter.config.web_facts import ClientAuth, RateLimit, TlsConfig, TlsVersion, WebConfig
-from exporter.config.web_tls import CIPHER_SUITES
+from exporter.config.web import (
+    CIPHER_SUITES,
+    HEADERS,
+    ClientAuth,
+    RateLimit,
+    TlsConfig,
+    TlsVersion,
+    WebConfig,
+    load_web_config,
+    parse_web_config,
+)
 from exporter.errors import ConfigError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "web-config.yml"

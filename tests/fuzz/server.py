@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
-from exporter.config.web_facts import TlsConfig
+from exporter.config.web import TlsConfig
 from exporter.web.connection import Limits
 from exporter.web.tls import make_tls
 from tests.fuzz.mutation import Mutator

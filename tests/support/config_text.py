@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from exporter.config import CmQuery, Config, EndpointConfig, Logs, LogSource
-from exporter.config.durations import format_duration
 from exporter.config.schema import InstallationHints, Signature
+from exporter.config.values import format_duration
 from exporter.config.words import ENDPOINT_WORDS, LOG_SOURCES, SIGNATURE_SEVERITIES
 
 _DURATIONS = {"interval", "timeout", "max_age", "look_back"}

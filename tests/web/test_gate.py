@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config.web_facts import RateLimit, WebConfig
+from exporter.config.web import RateLimit, WebConfig
 from exporter.scrape.metrics import Refusal
 from exporter.web.gate import (
     MOST_WAITING,
@@ -84,7 +84,7 @@ def test_too_many_password_checks_are_a_503() -> None:
             return None
 
     refusals = Refusals(lambda: 0.0)
-    door = Access(Full({}, PasswordChecker()), TokenBucket(RateLimit(), lambda: 0.0))
+    door = Access(Full({}, PasswordChecker()), TokenBucket(RateLimit(0.0, 0), lambda: 0.0))
     answer = asyncio.run(_ask(Gate(hello, lambda: door, refusals)))
     assert answer.status == 503
     assert refusals.counts[Refusal.REQUEST_LIMIT] == 1

@@ -9,7 +9,7 @@ from typing import Optional
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.config.web_facts import TlsConfig, WebConfig
+from exporter.config.web import TlsConfig, WebConfig
 from exporter.errors import ConfigError
 from exporter.scrape.registry import Registry
 from exporter.scrape.self_metrics import ReloadStatus

@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 import pytest
 
-from exporter.config.web_facts import ClientAuth, TlsConfig, TlsVersion
+from exporter.config.web import ClientAuth, TlsConfig, TlsVersion
 from exporter.scrape.metrics import Refusal
 from exporter.web.connection import Limits
 from exporter.web.tls import Tls, make_tls, names_of, tls_problems
