@@ -11,8 +11,6 @@ from http import HTTPStatus
 from typing import BinaryIO, Callable, NamedTuple, Optional, Union
 from urllib.parse import urlsplit
 
-from prometheus_client.core import Metric
-
 from exporter import logsetup
 from exporter.commands import diagnosis_text as report
 from exporter.commands.look import look
@@ -30,7 +28,7 @@ from exporter.options import Options
 from exporter.output import write_out
 from exporter.ports.facts import Endpoint
 from exporter.ports.metrics import PORT_ATTRIBUTION, PORT_HOLDER_PID, PORT_LISTENING
-from exporter.scrape.base import Kind
+from exporter.scrape.base import Family, Kind
 from exporter.scrape.registry import Registry
 from exporter.web.messages import Request, Response, plain
 from exporter.wiring.application import build, make_runtime
@@ -105,7 +103,7 @@ class _Others:
 
 
 def diagnose_command(
-    look: Callable[[], tuple[Metric, ...]],
+    look: Callable[[], tuple[Family, ...]],
     wall: Callable[[], float],
     options: Options,
     config: Config,
@@ -153,7 +151,7 @@ class DiagnosisPage:
         return Response(HTTPStatus.OK, body.encode("utf-8", "replace"), headers=vary)
 
 
-def owners_are_known(families: Iterable[Metric]) -> bool:
+def owners_are_known(families: Iterable[Family]) -> bool:
     """Tell whether another look could not find a holder's process: the search goes on then.
 
     On a busy host one look's time may not do for it.
@@ -163,7 +161,7 @@ def owners_are_known(families: Iterable[Metric]) -> bool:
     return not (unknown and any(page.true(PORT_ATTRIBUTION.name, level="full")))
 
 
-def own_page(families: Iterable[Metric], taken_at: float) -> Page:
+def own_page(families: Iterable[Family], taken_at: float) -> Page:
     """Take the samples of this exporter's own families."""
     samples = (Sample(s.name, s.labels, s.value) for each in families for s in each.samples)
     return Page.of("", taken_at, samples)
@@ -242,7 +240,7 @@ def run(options: Options, config: Config, values: Values) -> int:
     logsetup.configure(level, options.log_format, sys.stderr)  # the report says what is missing
     runtime = make_runtime(keeps_state=False)
 
-    def look_once() -> tuple[Metric, ...]:
+    def look_once() -> tuple[Family, ...]:
         application = build(options, config, runtime)
         return look(application, DIAGNOSE_BUDGET_SECONDS, owners_are_known)
 

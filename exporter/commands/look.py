@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Callable
 
-from prometheus_client.core import Metric
-
+from exporter.scrape.base import Family
 from exporter.wiring.application import Application
 
 MOST_LOOKS = 5
@@ -15,8 +14,8 @@ MOST_LOOKS = 5
 def look(
     application: Application,
     budget: float,
-    enough: Callable[[Sequence[Metric]], bool] = lambda _: True,
-) -> tuple[Metric, ...]:
+    enough: Callable[[Sequence[Family]], bool] = lambda _: True,
+) -> tuple[Family, ...]:
     """Start, look, end; some times more until ``enough`` says that there is no more to see.
 
     Waits for the first results of the background work, then for the collectors, ``budget`` seconds

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Callable, Optional, Union
+from typing import Callable, Optional
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import Metric as LibraryMetric
 from prometheus_client.core import Sample as LibrarySample
 
-Family = Union[GaugeMetricFamily, CounterMetricFamily]
 Sample = tuple[tuple[str, ...], float]
 
 
@@ -19,6 +18,17 @@ class Kind(str, Enum):
 
     GAUGE = "gauge"
     COUNTER = "counter"
+
+
+class Family(LibraryMetric):
+    """The samples of one metric, which nobody changes once their collector has given them.
+
+    So their text is written once for each form of a page, and remembered in ``texts`` by the form.
+    """
+
+    def __init__(self, name: str, documentation: str, typ: str) -> None:
+        super().__init__(name, documentation, typ)
+        self.texts: dict[Hashable, str] = {}
 
 
 def values_of(words: type[Enum]) -> tuple[str, ...]:
@@ -50,8 +60,9 @@ class Metric:
         The samples are made here, not by the library's ``add_metric``: a page has thousands, and
         that method takes twice as long for the same objects.
         """
-        kind = GaugeMetricFamily if self.kind is Kind.GAUGE else CounterMetricFamily
-        family = kind(self.name, self.help, labels=self.labels)
+        counter = self.kind is Kind.COUNTER
+        name = self.name[: -len("_total")] if counter else self.name
+        family = Family(name, self.help, self.kind.value)
         for labels, value in samples:
             if len(labels) != len(self.labels):
                 raise ValueError(f"{self.name} takes the labels {self.labels}, got {labels}")

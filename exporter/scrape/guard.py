@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Callable, Optional, Protocol
 
 import structlog
-from prometheus_client.core import Metric
 
 from exporter.errors import CatalogueError, ExporterError
 from exporter.host.clock import Clock
+from exporter.scrape.base import Family
 from exporter.scrape.turns import Call
 
 DEFAULT_PATIENCE_SECONDS = 9.5
@@ -32,7 +32,7 @@ class Collector(Protocol):
     def name(self) -> str:
         """The value of the label ``collector``."""
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[Family]:
         """Return families that nobody changes; never called by two threads at once."""
 
 
@@ -40,7 +40,7 @@ class Collector(Protocol):
 class Outcome:
     """What a finished run gave: its families, or the error that it ended in."""
 
-    families: tuple[Metric, ...] = ()
+    families: tuple[Family, ...] = ()
     error: Optional[BaseException] = None
 
 
@@ -103,7 +103,7 @@ class Guard:
         run = self._run
         return None if run is None or run.done.done() else run.started
 
-    def result(self, run: Run) -> Optional[tuple[Metric, ...]]:
+    def result(self, run: Run) -> Optional[tuple[Family, ...]]:
         """Return the run's families, or None, and log, once a change, why there are none."""
         if not run.done.done():
             self._note("timeout", f"still running after {self._age(run):.1f} s")
@@ -160,7 +160,7 @@ def _reason(error: BaseException) -> str:
     return error.reason if isinstance(error, ExporterError) else type(error).__name__
 
 
-def check_declared(families: Iterable[Metric], declared: frozenset[str]) -> None:
+def check_declared(families: Iterable[Family], declared: frozenset[str]) -> None:
     """Raise CatalogueError for a family that is not declared, or that comes twice."""
     seen: set[str] = set()
     for family in families:

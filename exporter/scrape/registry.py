@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from typing import Callable, NamedTuple, Optional
 
-from prometheus_client.core import Metric
-
 from exporter.errors import CatalogueError
 from exporter.host.clock import Clock
+from exporter.scrape.base import Family
 from exporter.scrape.base import Metric as Entry
 from exporter.scrape.guard import DEFAULT_PATIENCE_SECONDS, Collector, Guard, Outcome, Run
 from exporter.scrape.metrics import COLLECTOR_DURATION, COLLECTOR_LAST_SUCCESS, COLLECTOR_SUCCESS
@@ -39,9 +38,9 @@ class Scrape:
         """Have ``call`` made when all of ``pending`` are done, by the thread of the last one."""
         _after(self.pending, call)
 
-    def families(self) -> tuple[Metric, ...]:
+    def families(self) -> tuple[Family, ...]:
         """Return what is there now; a collector whose run is not done counts as failed."""
-        page: list[Metric] = []
+        page: list[Family] = []
         names: set[str] = set()
         success: list[tuple[tuple[str], float]] = []
         for guard, run in self._runs:
@@ -51,7 +50,7 @@ class Scrape:
         return (*page, *self._self_metrics(success))
 
     @staticmethod
-    def _unique(guard: Guard, run: Run, names: set[str]) -> Optional[tuple[Metric, ...]]:
+    def _unique(guard: Guard, run: Run, names: set[str]) -> Optional[tuple[Family, ...]]:
         families = guard.result(run)
         if families is None:
             return None
@@ -63,7 +62,7 @@ class Scrape:
         names |= own
         return families
 
-    def _self_metrics(self, success: list[tuple[tuple[str], float]]) -> tuple[Metric, ...]:
+    def _self_metrics(self, success: list[tuple[tuple[str], float]]) -> tuple[Family, ...]:
         guards = [guard for guard, _ in self._runs]
         return (
             COLLECTOR_SUCCESS.family(success),
@@ -85,7 +84,7 @@ class Latest(NamedTuple):
     0 before anything succeeded.
     """
 
-    families: tuple[Metric, ...]
+    families: tuple[Family, ...]
     taken_at: float
 
 
@@ -115,7 +114,7 @@ class Registry:
         """Ask every collector, giving them ``budget`` seconds; returns at once."""
         return Scrape(self._guards, self._turns, self._clock, budget)
 
-    def scrape(self, budget: float) -> tuple[Metric, ...]:
+    def scrape(self, budget: float) -> tuple[Family, ...]:
         """Ask every collector and wait, ``budget`` seconds at most."""
         scrape = self.begin(budget)
         wait(scrape.pending, timeout=scrape.remaining)

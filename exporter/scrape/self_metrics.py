@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Callable
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import Metric
 
 from exporter import __version__
 from exporter.scrape import metrics as catalogue
@@ -66,6 +65,9 @@ class ProcessCollectors:
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterator[Family]:
         """Ask the library's collectors."""
-        return self._registry.collect()
+        for metric in self._registry.collect():
+            family = Family(metric.name, metric.documentation, metric.type)
+            family.samples = metric.samples
+            yield family

@@ -12,7 +12,7 @@ from string import Template
 from typing import Callable, Optional
 
 from exporter import __version__
-from exporter.scrape.exposition import PageWriter
+from exporter.scrape.exposition import render
 from exporter.scrape.metrics import Refusal
 from exporter.scrape.registry import Registry, Scrape
 from exporter.web.messages import (
@@ -86,7 +86,6 @@ class Site:
         self._registry = registry
         self._settings = settings
         self._refusals = refusals
-        self._writer = PageWriter()
         self._scrapes = 0
         self._routes = {
             "/": _Route(_READ, self._landing),
@@ -151,7 +150,7 @@ class Site:
         """Write what the collectors gave in the form that the client asked for."""
         style = choose_format(request.headers.get("accept", ""))
         omitted = self._settings.zero_is_none if omits_zeros(request.query) else frozenset()
-        body = self._writer.write(scrape.families(), style, omitted)
+        body = render(scrape.families(), style, omitted)
         headers = [("Vary", "Accept, Accept-Encoding")]
         if accepts_gzip(request.headers.get("accept-encoding", "")):
             body = gzip.compress(body, _GZIP_LEVEL, mtime=0)

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from prometheus_client import generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from exporter.scrape.base import Family, Metric
 from exporter.scrape.exposition import Format, render
 from tests.bench.table import Row, at_most, milliseconds
 from tests.lab.cluster import Lab
@@ -38,16 +38,22 @@ class _Page(Collector):
     def __init__(self) -> None:
         self.families = [_family(number) for number in range(60)]
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[Family]:
         return self.families
 
+    def write_anew(self) -> None:
+        """Write the page as if none of it had been written before."""
+        for family in self.families:
+            family.texts.clear()
+        render(self.families, Format.TEXT)
 
-def _family(number: int) -> GaugeMetricFamily:
+
+def _family(number: int) -> Family:
     names = ("endpoint", "instance_id", "port", "reason", "user")
-    family = GaugeMetricFamily(f"opengauss_m{number}", "Help.", labels=names)
-    for instance in range(50):
-        family.add_metric(("cm_server", str(instance), "15300", "foreign_listener", "omm"), 1.0)
-    return family
+    return Metric(f"opengauss_m{number}", "Help.", names).family(
+        (("cm_server", str(instance), "15300", "foreign_listener", "omm"), 1.0)
+        for instance in range(50)
+    )
 
 
 def _config() -> str:
@@ -83,7 +89,7 @@ def rows() -> Iterator[Row]:
     """Measure the writing alone, then a real exporter."""
     page = _Page()
     gc.collect()
-    ours = milliseconds(lambda: render(page.families, Format.TEXT), 20)
+    ours = milliseconds(page.write_anew, 20)
     library = milliseconds(lambda: generate_latest(page), 20)
     yield Row("3,000 series written as text", f"{ours:.2f} ms")
     yield Row("  the same by prometheus_client", f"{library:.2f} ms")

@@ -7,13 +7,13 @@ import json
 from collections.abc import Iterable
 
 import pytest
-from prometheus_client.core import Metric
 
 from exporter.commands.diagnose import DiagnosisPage, owners_are_known, peer_url
 from exporter.diagnosis.peers import PeerUrl
 from exporter.host.clock import Clock
 from exporter.installation.metrics import NODE_INFO
 from exporter.ports.metrics import PORT_ATTRIBUTION, PORT_CONFLICT, PORT_HOLDER_PID, PORT_LISTENING
+from exporter.scrape.base import Family
 from exporter.scrape.registry import Registry
 from exporter.web.messages import Request, Response
 from exporter.wiring.catalogue import CATALOGUE
@@ -30,7 +30,7 @@ class Counting:
     def __init__(self) -> None:
         self.runs = 0
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[Family]:
         """Give the same families each time."""
         self.runs += 1
         yield NODE_INFO.family([(("1", "ogdb1", "prod", "abc"), 1)])

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from prometheus_client.core import Metric
 from structlog.testing import capture_logs
 
 from exporter.errors import SourceError
 from exporter.host.clock import Clock
+from exporter.scrape.base import Family
 from exporter.scrape.registry import Registry
 from tests.support.collectors import Fixed, Hanging, catalogue, gauge
 
@@ -20,7 +20,7 @@ CATALOGUE = catalogue("a", "b")
 BUDGET = 20.0
 
 
-def values(page: tuple[Metric, ...]) -> dict[str, float]:
+def values(page: tuple[Family, ...]) -> dict[str, float]:
     """Flatten a page: the collector's label, or the bare name, to the value."""
     return {
         ".".join([sample.name.replace("opengauss_exporter_", ""), *sample.labels.values()]): value
@@ -63,7 +63,7 @@ def test_duration_is_that_of_the_run() -> None:
     times = Times()
 
     class Slow(Fixed):
-        def collect(self) -> tuple[Metric, ...]:
+        def collect(self) -> tuple[Family, ...]:
             times.now += 2.5
             return ()
 
@@ -96,7 +96,7 @@ def test_a_generator_that_raises_halfway_yields_nothing() -> None:
     """Half of a collector's families is none of them: no reader may take it for the whole."""
 
     class Half(Fixed):
-        def collect(self) -> Iterator[Metric]:
+        def collect(self) -> Iterator[Family]:
             yield gauge("a")
             raise SourceError("gone")
 
@@ -129,7 +129,7 @@ def test_a_failure_is_logged_once_a_change() -> None:
     ],
 )
 def test_what_the_catalogue_does_not_know_is_a_failure(
-    families: tuple[Metric, ...], text: str
+    families: tuple[Family, ...], text: str
 ) -> None:
     """An undeclared name or a family given twice never reaches a page."""
     with capture_logs() as logs:

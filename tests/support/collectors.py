@@ -6,35 +6,32 @@ import threading
 from collections.abc import Iterable
 from typing import Optional
 
-from prometheus_client.core import GaugeMetricFamily, Metric
-
-from exporter.scrape.base import Metric as Entry
+from exporter.scrape.base import Family, Metric
 
 PATIENCE_SECONDS = 30.0
 
 
-def gauge(name: str, value: float = 1.0, **labels: str) -> GaugeMetricFamily:
+def gauge(name: str, value: float = 1.0, **labels: str) -> Family:
     """Build a family with one sample."""
-    family = GaugeMetricFamily(name, "A test's metric.", labels=tuple(labels))
-    family.add_metric(tuple(labels.values()), value)
-    return family
+    entry = Metric(name, "A test's metric.", tuple(labels))
+    return entry.family([(tuple(labels.values()), value)])
 
 
-def catalogue(*names: str) -> tuple[Entry, ...]:
+def catalogue(*names: str) -> tuple[Metric, ...]:
     """Declare gauges of these names."""
-    return tuple(Entry(name, "A test's metric.") for name in names)
+    return tuple(Metric(name, "A test's metric.") for name in names)
 
 
 class Fixed:
     """Gives the same families at each run, or raises; counts its runs."""
 
-    def __init__(self, name: str, *families: Metric, error: Optional[BaseException] = None) -> None:
+    def __init__(self, name: str, *families: Family, error: Optional[BaseException] = None) -> None:
         self.name = name
         self.families = families
         self.error = error
         self.runs = 0
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[Family]:
         """Count the run, then do as told."""
         self.runs += 1
         if self.error is not None:
@@ -45,12 +42,12 @@ class Fixed:
 class Hanging(Fixed):
     """Tells with ``entered`` that a run began, and ends it only once ``release`` is set."""
 
-    def __init__(self, name: str, *families: Metric) -> None:
+    def __init__(self, name: str, *families: Family) -> None:
         super().__init__(name, *families)
         self.entered = threading.Event()
         self.release = threading.Event()
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[Family]:
         """Wait for the test."""
         self.entered.set()
         assert self.release.wait(PATIENCE_SECONDS)
