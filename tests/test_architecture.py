@@ -47,7 +47,7 @@ _IMPURE = {
     "config": "loader web",
     "diagnosis": "peers",
     "host": "background cgroup clock command files names netlink netns pipes privileges processes"
-    " procfs service_manager worker",
+    " process_table procfs service_manager worker",
     "installation": "accounts cluster_processes discovery",
     "logs": "host listing local_zone logfile service state",
     "ports": "proc_net readers sock_diag units",

@@ -7,6 +7,7 @@ choose; they become text that prints whatever they are, and is bounded.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 from exporter.errors import ParseError
@@ -76,38 +77,30 @@ def own_pid(status: bytes) -> int:
     return int(found[1]) if found else 0
 
 
-def data_directory(cmdline: bytes) -> Optional[str]:
-    """Find gaussdb's ``-D DIR`` or ``-DDIR`` in ``/proc/PID/cmdline``; the last one counts.
+def data_directory(words: Sequence[bytes]) -> Optional[str]:
+    """Find gaussdb's ``-D DIR`` or ``-DDIR`` in a command line; the last one counts.
 
     None without one. The path is as it was given: perhaps relative.
     """
-    found = None
-    words = cmdline.rstrip(b"\0").split(b"\0")[1:]
-    for word, following in zip(words, [*words[1:], b""]):
+    directory = None
+    arguments = words[1:]
+    for word, following in zip(arguments, [*arguments[1:], b""]):
         if word == b"-D":
-            found = following
+            directory = following
         elif word.startswith(b"-D"):
-            found = word[2:]
-    return text(found, PATH_LENGTH) if found else None
+            directory = word[2:]
+    return text(directory, PATH_LENGTH) if directory else None
 
 
-def is_fenced_master(cmdline: bytes) -> bool:
-    """Tell gaussdb's helper for fenced functions from gaussdb itself, by ``/proc/PID/cmdline``.
+def is_fenced_master(words: Sequence[bytes]) -> bool:
+    """Tell gaussdb's helper for fenced functions from gaussdb itself, by its command line.
 
     cm_agent, or gaussdb, keeps one running beside the database. Soon after its start it writes
     ``gaussdb fenced UDF master process`` over its arguments and its environment
-    (openGauss-server fencedudf.cpp FencedUDFMasterMain); so do its workers.
+    (openGauss-server fencedudf.cpp FencedUDFMasterMain); so do its workers. psutil gives such a
+    title as one word, or as a word for each of its own.
     """
-    first, *others = cmdline.split(b"\0")
-    return b" fenced UDF " in first or b"--fenced" in others
-
-
-def variable(environ: bytes, name: bytes) -> Optional[str]:
-    """Find one variable in ``/proc/PID/environ``; None where it is not set or empty."""
-    for entry in environ.split(b"\0"):
-        if entry.startswith(name + b"="):
-            return text(entry[len(name) + 1 :], PATH_LENGTH) or None
-    return None
+    return b" fenced UDF" in b" ".join(words[:3]) or b"--fenced" in words[1:]
 
 
 def maps_all_users(uid_map: bytes) -> bool:

@@ -1,19 +1,25 @@
-"""What runs here: facts of one process, and all processes of a user.
+"""What a process is: its facts, read as far as this user may.
 
 A process is (pid, start time). Its facts are read again as soon as its executable or its user
 changes, for exec and setuid keep both. What may not be read is empty, and nothing else suffers
 from it.
+
+psutil reads what a process is when it is new: parent, user, name, command line, environment. Three
+things it does not tell as they are, so they come from /proc itself: the start of a process in ticks
+(``create_time()`` is a time of the wall clock), the executable (``exe()`` takes `` (deleted)``
+away, and guesses from the command line), and whether it has ended. A name of 15 characters, where
+the kernel cuts, is lengthened by psutil and cut again here, for people know it from ps and ss.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import posixpath
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Callable, Optional
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Callable, Optional, TypeVar
+
+import psutil
 
 from exporter.errors import ParseError
 from exporter.host import process_parser as parse
@@ -23,9 +29,17 @@ from exporter.host.names import UserNames
 from exporter.host.procfs import Procfs
 
 _DELETED = " (deleted)"
-_YOUNG_SECONDS = 10.0
-_FEW = 64
-_TURNS = 32  # a look costs 10 to 20 microseconds
+_NAME_LENGTH = 15  # TASK_COMM_LEN without its NUL
+
+T = TypeVar("T")
+
+
+def _readable(ask: Callable[[], T], otherwise: T) -> T:
+    """Ask psutil for one thing; where it may not be read the rest is there all the same."""
+    try:
+        return ask()
+    except (psutil.Error, OSError, IndexError):  # the last one for a file that is strange
+        return otherwise
 
 
 class ProcessReader:
@@ -46,19 +60,57 @@ class ProcessReader:
 
         None when it is gone, has ended without being reaped, or is a thread of the kernel.
         """
-        found = self._procfs.identity(pid)
-        stat = self._stat(pid)
-        if found is None or stat is None or not stat.runs:
+        owner, stat = self._procfs.identity(pid), self._stat(pid)
+        if owner is None or stat is None or not stat.runs:
             return None
-        identity, exe, uid = ProcessId(int(pid), stat.start_ticks), self.exe(pid), found[1]
-        if known is None or (known.id, known.exe, known.uid) != (identity, exe, uid):
-            known = self._read(identity, exe, uid)
+        identity, exe, uid = ProcessId(int(pid), stat.start_ticks), self.exe(pid), owner[1]
+        process = known
+        if process is None or (process.id, process.exe, process.uid) != (identity, exe, uid):
+            process = self._read(identity, exe, uid)
+        if process is None:
+            return None
         placed = placement_of_process(self._procfs.read(f"{pid}/cgroup") or b"")
         changing = (stat.name, stat.parent_pid, placed.unit, placed.container)
-        if changing == (known.name, known.parent_pid, known.unit, known.container):
-            return known
+        if changing == (process.name, process.parent_pid, process.unit, process.container):
+            return process
         name, parent_pid, unit, container = changing
-        return replace(known, name=name, parent_pid=parent_pid, unit=unit, container=container)
+        return replace(process, name=name, parent_pid=parent_pid, unit=unit, container=container)
+
+    def of_user(self, uid: int, programs: Collection[str]) -> Iterator[Process]:
+        """Read the processes of a user that run one of these programs, for who looks seldom.
+
+        A program is known by the file name of its executable or by the name of its process. Raises
+        SourceError without /proc.
+        """
+        for pid in self._procfs.pids():
+            owner, stat = self._procfs.identity(pid), self._stat(pid)
+            if owner is None or stat is None or owner[1] != uid:
+                continue
+            exe = posixpath.basename(self.exe(pid).removesuffix(_DELETED))
+            process = self.describe(pid) if {exe, stat.name} & set(programs) else None
+            if process is not None:
+                yield process
+
+    def environment(self, process: Process) -> Mapping[str, str]:
+        """Read the environment of a process; empty where it may not be read, or it is gone."""
+        if not self.runs(process):
+            return {}
+        try:
+            with self._procfs.for_psutil():
+                found = psutil.Process(process.id.pid)
+        except psutil.Error:
+            return {}
+        variables = _readable(found.environ, dict[str, str]())
+        if not self.runs(process):
+            return {}
+        return {
+            name: os.fsencode(value).decode("utf-8", "replace") for name, value in variables.items()
+        }
+
+    def runs(self, process: Process) -> bool:
+        """Tell whether this very process still runs."""
+        stat = self._stat(str(process.id.pid))
+        return stat is not None and stat.runs and stat.start_ticks == process.id.start_ticks
 
     def exe(self, pid: str) -> str:
         """Return the path of the executable; empty where it may not be read."""
@@ -76,32 +128,44 @@ class ProcessReader:
         except ParseError:
             return None
 
-    def _read(self, identity: ProcessId, exe: str, uid: int) -> Process:
+    def _read(self, identity: ProcessId, exe: str, uid: int) -> Optional[Process]:
+        """Read what a process is by psutil; None when it is gone."""
         pid = str(identity.pid)
-        environ = self._procfs.read(f"{pid}/environ") or b""
+        try:
+            with self._procfs.for_psutil():
+                found = psutil.Process(identity.pid)
+                parent_pid = _readable(found.ppid, 0)
+        except psutil.Error:
+            return None
+        with found.oneshot():
+            name = _readable(found.name, "")[:_NAME_LENGTH]
+            uid = _readable(lambda: found.uids().effective, uid)
+        words = [os.fsencode(word) for word in _readable(found.cmdline, list[str]())]
+        environ = _readable(found.environ, dict[str, str]())
         return Process(
             id=identity,
-            name="",
+            name=parse.text(os.fsencode(name), parse.NAME_LENGTH),
             exe=exe,
             uid=uid,
             user=self._users.user(uid),
             start_time=self._boot_time() + identity.start_ticks / self._ticks_per_second,
-            data_dir=self._data_dir(pid, environ),
-            gausshome=parse.variable(environ, b"GAUSSHOME"),
+            data_dir=self._data_dir(pid, words, environ),
+            gausshome=_variable(environ, "GAUSSHOME"),
             fds_readable=self._files_readable(pid),
+            parent_pid=parent_pid,
             own_pid=parse.own_pid(self._procfs.read(f"{pid}/status") or b""),
         )
 
-    def _data_dir(self, pid: str, environ: bytes) -> Optional[str]:
+    def _data_dir(
+        self, pid: str, words: Sequence[bytes], environ: Mapping[str, str]
+    ) -> Optional[str]:
         """Return gaussdb's data directory: ``-D``, else PGDATA, as gaussdb itself takes it.
 
         Empty for its helper, which serves none.
         """
-        cmdline = self._procfs.read(f"{pid}/cmdline") or b""
-        if parse.is_fenced_master(cmdline):
+        if parse.is_fenced_master(words):
             return ""
-        given = parse.data_directory(cmdline)
-        given = given or parse.variable(environ, b"PGDATA")
+        given = parse.data_directory(words) or _variable(environ, "PGDATA")
         if given is None or given.startswith("/"):
             return given and posixpath.normpath(given)
         there = self._procfs.link(f"{pid}/cwd")
@@ -117,127 +181,6 @@ class ProcessReader:
         return any(self._procfs.link(f"{pid}/fd/{number}") is not None for number in files[:8])
 
 
-@dataclass
-class _Seen:
-    """What is remembered of a pid; ``described``: whether its facts were ever asked for."""
-
-    inode: int
-    uid: int
-    since: float
-    described: bool = False
-
-
-class ProcessTable:
-    """All processes by user, cheap enough for every scrape; for any thread.
-
-    A scan looks at every pid that was first seen within the last ten seconds (a login, a service,
-    a cron job changes user and program in its first moments), at those of the user's processes that
-    have an openGauss environment, at all of the user's if there are no more than 64, and at 32 of
-    all in turn. Of any other process it is noticed at once that it is gone; only in its turn that
-    it ended without being reaped, became another program or user, or that its pid was given to
-    another process within one scrape interval, which takes as many forks as there are pids. The
-    holders of a port are verified at every look (``OwnerLookup``).
-    """
-
-    def __init__(
-        self, procfs: Procfs, reader: ProcessReader, monotonic: Callable[[], float]
-    ) -> None:
-        self._procfs = procfs
-        self._reader = reader
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._newcomers: set[str] = set()
-        self._found: tuple[Process, ...] = ()
-        self._begin_anew(None)
-
-    def of_user(self, uid: int) -> tuple[Process, ...]:
-        """Return the processes of this uid; the same tuple as before while nothing has changed.
-
-        Raises SourceError without /proc.
-        """
-        with self._lock:
-            if uid != self._uid:
-                self._begin_anew(uid)
-            self._scan()
-            found = tuple(self._own.values())
-            if self._found != found:
-                self._found = found
-            return self._found
-
-    def uids(self) -> dict[str, int]:
-        """Return every visible pid and its user as of now; raises SourceError without /proc."""
-        with self._lock:
-            self._scan()
-            return {pid: seen.uid for pid, seen in self._seen.items()}
-
-    def newcomers(self) -> set[str]:
-        """Return the pids that scans have found since this was last asked."""
-        with self._lock:
-            newcomers, self._newcomers = self._newcomers & self._seen.keys(), set()
-            return newcomers
-
-    def _begin_anew(self, uid: Optional[int]) -> None:
-        """Forget everything: from now on it is the processes of this user that are described."""
-        self._uid = uid
-        self._seen: dict[str, _Seen] = {}
-        self._young: set[str] = set()
-        self._own: dict[str, Process] = {}
-        self._turns: Iterator[str] = iter(())
-
-    def _scan(self) -> None:
-        """Look at what is due; on a host of many processes hardly any of them is."""
-        now, there = self._monotonic(), set(self._procfs.pids())
-        for pid in self._seen.keys() - there:
-            self._forget(pid)
-        self._young.update(there - self._seen.keys())
-        for pid in self._due():
-            self._look(pid, now)
-
-    def _due(self) -> dict[str, None]:
-        """List the pids to look at, in an order that does not change by itself."""
-        own = self._own
-        close = own if len(own) <= _FEW else (p for p in own if own[p].gausshome is not None)
-        turns = list(itertools.islice(self._turns, _TURNS))
-        if len(turns) < _TURNS:  # all had theirs
-            self._turns = iter(tuple(self._seen))
-            turns += itertools.islice(self._turns, _TURNS - len(turns))
-        young = sorted(self._young, key=int)
-        return dict.fromkeys([*young, *close, *(pid for pid in turns if pid in self._seen)])
-
-    def _look(self, pid: str, now: float) -> None:
-        """Look at a pid (again)."""
-        identity = self._procfs.identity(pid)
-        if identity is None:
-            self._forget(pid)
-            return
-        seen = self._seen.get(pid)
-        if seen is None or seen.inode != identity[0]:
-            self._newcomers.add(pid)
-        if seen is None or (seen.inode, seen.uid) != identity:
-            self._own.pop(pid, None)
-            self._young.add(pid)
-            seen = self._seen[pid] = _Seen(*identity, since=now)
-        if now - seen.since >= _YOUNG_SECONDS:
-            self._young.discard(pid)
-        if seen.uid == self._uid:
-            self._refresh(pid, seen)
-
-    def _refresh(self, pid: str, seen: _Seen) -> None:
-        """Read the facts anew unless the executable is readable and the same."""
-        known = self._own.get(pid)
-        if known is None and seen.described and pid not in self._young:
-            return  # a zombie or a thread of the kernel stays what it is
-        if known is not None and known.exe and known.exe == self._reader.exe(pid):
-            return
-        seen.described = True
-        process = self._reader.describe(pid, known)
-        if process is None:
-            self._own.pop(pid, None)
-        else:
-            self._own[pid] = process
-
-    def _forget(self, pid: str) -> None:
-        """Drop a process that is gone."""
-        self._seen.pop(pid, None)
-        self._own.pop(pid, None)
-        self._young.discard(pid)
+def _variable(environ: Mapping[str, str], name: str) -> Optional[str]:
+    """Return one variable of an environment; None where it is not set or empty."""
+    return parse.text(os.fsencode(environ.get(name, "")), parse.PATH_LENGTH) or None

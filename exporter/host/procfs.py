@@ -1,21 +1,26 @@
 """Reads the files of ``/proc/PID``, each of them as far as this user may.
 
-Nothing here raises: a process that is gone and a file that may not be read are both "could not be
-read", and a process lacks only what could not be read of it. Direct reading was measured against
-psutil (docs/adr/0011).
+No file raises: a process that is gone and a file that may not be read are both "could not be
+read", and a process lacks only what could not be read of it. Processes are listed by psutil, and
+what one is when it is new is read by psutil (``host/processes.py``); docs/adr/0011 has the figures.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Optional
+
+import psutil
 
 from exporter.errors import SourceError
 
 _CHUNK_BYTES = 65536
 _MOST_BYTES = 4 * 1024 * 1024  # an environment may be large, but not without limit
+_PSUTIL = threading.Lock()
 
 
 class Procfs:
@@ -27,9 +32,27 @@ class Procfs:
     def pids(self) -> list[str]:
         """Return the pids of all processes that are visible; raises SourceError."""
         try:
-            return [name for name in os.listdir(self.root) if name.isdigit()]  # noqa: PTH208 -- it is measured
+            with self.for_psutil():
+                return [str(pid) for pid in psutil.pids()]
         except OSError as error:
             raise SourceError(f"{self.root}: {error.strerror}") from error
+        except IndexError:  # psutil takes the lowest pid, and there is none
+            return []
+
+    @contextmanager
+    def for_psutil(self) -> Iterator[None]:
+        """Have psutil look below this root meanwhile; nothing that may hang belongs in here.
+
+        psutil finds /proc by a global of its module. It is set for a moment, by one thread at a
+        time, and put back: so two roots in one process never mix. A ``psutil.Process`` keeps the
+        root that it was made with, and only listing, making and ``ppid()`` ask the global.
+        """
+        with _PSUTIL:
+            before, psutil.PROCFS_PATH = psutil.PROCFS_PATH, self.root
+            try:
+                yield
+            finally:
+                psutil.PROCFS_PATH = before
 
     def read(self, path: str) -> Optional[bytes]:
         """Return the content of a file below the root, None where it could not be read."""

@@ -24,7 +24,8 @@ from typing import Callable, Optional
 from exporter.errors import ParseError
 from exporter.host import process_parser as parse
 from exporter.host.facts import Process, ProcessId
-from exporter.host.processes import ProcessReader, ProcessTable
+from exporter.host.process_table import ProcessTable
+from exporter.host.processes import ProcessReader
 from exporter.host.procfs import Procfs
 from exporter.ports.facts import Attribution, Socket
 

@@ -8,18 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable, Optional
 
-from exporter.host import processes as host_processes
 from exporter.host.cgroup import CgroupTree
 from exporter.host.facts import Process
 from exporter.host.names import Names, UserNames
 from exporter.host.netns import ClusterNamespace
 from exporter.host.network import HostFacts
+from exporter.host.process_table import ProcessTable
+from exporter.host.processes import ProcessReader
 from exporter.host.procfs import Procfs
 from exporter.options import Options
 from exporter.ports.facts import ClusterIdentity, Endpoint
 from exporter.ports.inspector import PortInspector, no_bind_failure
 from exporter.ports.owners import OwnerLookup
-from exporter.ports.protocols import Clocks, ProcessReader, Sources
+from exporter.ports.protocols import Clocks, Sources
+from exporter.ports.protocols import ProcessReader as Reader
 from exporter.ports.readers import ClusterSockets
 from exporter.ports.relation import is_of_cluster
 from exporter.ports.units import UnitReader
@@ -54,7 +56,7 @@ class _Listed:
 
     def __init__(
         self,
-        table: ProcessReader,
+        table: Reader,
         identity: Callable[[], ClusterIdentity],
         monotonic: Callable[[], float],
     ) -> None:
@@ -94,8 +96,8 @@ def port_parts(
     """Put together everything that one look at the ports needs; nothing is read yet."""
     procfs = Procfs(options.procfs)
     users = UserNames(options.rootfs, time.monotonic)
-    reader = host_processes.ProcessReader(procfs, users, _boot_time)
-    table = host_processes.ProcessTable(procfs, reader, time.monotonic)
+    reader = ProcessReader(procfs, users, _boot_time)
+    table = ProcessTable(procfs, reader, time.monotonic)
     listed = _Listed(table, watched.identity, time.monotonic)
     namespace = ClusterNamespace(procfs, listed.of_cluster)
     sources = Sources(

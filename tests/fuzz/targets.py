@@ -93,6 +93,11 @@ def text(parse: Callable[[str], object]) -> Callable[[bytes], object]:
     return lambda data: parse(data.decode("utf-8", "replace"))
 
 
+def command_line(parse: Callable[[list[bytes]], object]) -> Callable[[bytes], object]:
+    """Give a parser of a command line its words."""
+    return lambda data: parse(data.split(b"\0"))
+
+
 def with_right_checksums(data: bytes) -> object:
     """Let damage get past the checksums, as a wrong writer's would: put in what is expected."""
     for _ in range(_MOST_CHECKSUMS):
@@ -249,11 +254,15 @@ FROM_THE_HOST = (
     Target("/proc/PID/stat", of_proc("self/stat"), parse_stat),
     Target("/proc/PID/status", of_proc("self/status"), parse_effective_capabilities),
     Target("/proc/PID/status, NSpid", of_proc("self/status"), own_pid),
-    Target("/proc/PID/cmdline", sample("gaussdb\0-D\0/opt/data\0-M\0primary\0"), data_directory),
+    Target(
+        "/proc/PID/cmdline",
+        sample("gaussdb\0-D\0/opt/data\0-M\0primary\0"),
+        command_line(data_directory),
+    ),
     Target(
         "/proc/PID/cmdline, helper",
         given(b"gaussdb fenced UDF master process\0", b"gaussdb\0--fenced\0-D\0/opt/data\0"),
-        is_fenced_master,
+        command_line(is_fenced_master),
     ),
     Target("/proc/PID/uid_map", of_proc("self/uid_map"), maps_all_users),
     Target("/proc/PID/cgroup", of_proc("self/cgroup"), placement_of_process),

@@ -1,4 +1,4 @@
-"""What runs here: real processes, psutil as the second opinion."""
+"""What a process is, and which run: real processes, psutil as the second opinion."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
@@ -13,9 +14,10 @@ import psutil
 import pytest
 
 from exporter.errors import SourceError
-from exporter.host.facts import Process
+from exporter.host.facts import Process, ProcessId
 from exporter.host.names import UserNames
-from exporter.host.processes import ProcessReader, ProcessTable
+from exporter.host.process_table import ProcessTable
+from exporter.host.processes import ProcessReader
 from exporter.host.procfs import Procfs
 from tests.support.holders import LOOPBACK, Holder, copy_interpreter
 
@@ -113,6 +115,38 @@ def test_the_installation_is_read_from_the_environment() -> None:
         assert _describe(holder.pid).gausshome == "/opt/app"
 
 
+def test_a_variable_is_found_by_its_whole_name() -> None:
+    """Another variable that ends or begins alike is not taken, an empty one is none."""
+    env = {"XGAUSSHOME": "/x", "GAUSSHOME2": "/y", "GAUSSHOME": "/opt/app", "PGDATA": ""}
+    with Holder(env=env) as holder:
+        found = _describe(holder.pid)
+    assert (found.gausshome, found.data_dir) == ("/opt/app", None)
+
+
+def test_a_name_is_as_long_as_the_kernel_keeps_it(tmp_path: Path) -> None:
+    """A name of 15 characters is completed by psutil from the command line; not by ps and ss."""
+    with Holder(exe=copy_interpreter(tmp_path, "a_program_with_a_long_name")) as holder:
+        assert psutil.Process(holder.pid).name() == "a_program_with_a_long_name"
+        assert _describe(holder.pid).name == "a_program_with_"
+
+
+def test_the_processes_of_a_program_are_read_with_their_environment(tmp_path: Path) -> None:
+    """Those of this user and program alone; of a process that is gone there is none."""
+    reader = _reader(Procfs(Path("/proc")))
+    exe = copy_interpreter(tmp_path, "om_monitor")
+    with Holder(exe=exe, env={"GAUSSHOME": "/opt/app", "NAME": "\udcff"}) as holder, Holder():
+        (found,) = [p for p in reader.of_user(os.geteuid(), ["om_monitor"]) if p.exe == str(exe)]
+        assert found.id == _describe(holder.pid).id
+        assert found.id not in [p.id for p in reader.of_user(os.geteuid(), ["om_mon"])]
+        assert found.id not in [p.id for p in reader.of_user(os.geteuid() + 1, ["om_monitor"])]
+        assert reader.environment(found)["GAUSSHOME"] == "/opt/app"
+        assert reader.environment(found)["NAME"] == "\ufffd"
+        assert reader.runs(found)
+        other = replace(found, id=ProcessId(found.id.pid, found.id.start_ticks + 1))
+        assert (reader.runs(other), reader.environment(other)) == (False, {})
+    assert (reader.runs(found), reader.environment(found)) == (False, {})
+
+
 def test_a_process_that_ended_and_was_not_reaped_runs_no_more() -> None:
     """A zombie is still listed by the kernel, by name and user."""
     table = _table(Procfs(Path("/proc")), Clock())
@@ -187,7 +221,7 @@ class MadeUp:
         """Let a process appear, or become another program."""
         folder = self.root / str(pid)
         folder.mkdir(exist_ok=True)
-        fields = " ".join([state, "1"] + ["0"] * 17 + [str(pid * 10)] + ["0"] * 10)
+        fields = " ".join([state, "1"] + ["0"] * 17 + [str(pid * 10)] + ["0"] * 30)
         (folder / "stat").write_text(f"{pid} ({name}) {fields}\n", encoding="utf-8")
         (folder / "exe").unlink(missing_ok=True)
         (folder / "exe").symlink_to(exe)
@@ -197,6 +231,18 @@ class MadeUp:
 def made_up(tmp_path: Path) -> MadeUp:
     """Make an empty /proc; its processes belong to who runs the test."""
     return MadeUp(tmp_path)
+
+
+def test_two_roots_in_one_process_do_not_mix(made_up: MadeUp) -> None:
+    """Every reader reads below its own root, though psutil finds /proc by a global name."""
+    made_up.start(1, "/bin/sh", "made-up")
+    here, there = Procfs(Path("/proc")), Procfs(made_up.root)
+    both = _table(there, Clock()), _table(here, Clock())
+    for _ in range(2):
+        made, real = (table.of_user(os.geteuid()) for table in both)
+        assert [(p.name, p.parent_pid) for p in made] == [("made-up", 1)]
+        assert os.getpid() in [p.id.pid for p in real]
+    assert psutil.PROCFS_PATH == "/proc"
 
 
 def test_a_young_process_that_becomes_another_program_is_noticed_at_once(made_up: MadeUp) -> None:

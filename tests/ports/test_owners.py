@@ -19,7 +19,8 @@ import pytest
 from exporter.errors import SourceError
 from exporter.host.facts import Process
 from exporter.host.names import UserNames
-from exporter.host.processes import ProcessReader, ProcessTable
+from exporter.host.process_table import ProcessTable
+from exporter.host.processes import ProcessReader
 from exporter.host.procfs import Procfs
 from exporter.ports.facts import Attribution, Socket, TcpState
 from exporter.ports.owners import OwnerLookup

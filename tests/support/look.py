@@ -23,7 +23,8 @@ from exporter.host.facts import Process
 from exporter.host.names import UserNames
 from exporter.host.netns import ClusterNamespace
 from exporter.host.network import HostFacts
-from exporter.host.processes import ProcessReader, ProcessTable
+from exporter.host.process_table import ProcessTable
+from exporter.host.processes import ProcessReader
 from exporter.host.procfs import Procfs
 from exporter.ports.facts import Socket
 from exporter.ports.owners import OwnerLookup

@@ -83,7 +83,7 @@ class FakeProc:
         directory.mkdir()
         (directory / "comm").write_text(f"{program[:15]}\n")
         (directory / "exe").symlink_to(f"{APP}/bin/{program}")
-        fields = " ".join(["S", *["0"] * 18, str(start), "0"])
+        fields = " ".join(["S", *["0"] * 18, str(start), *["0"] * 30])
         (directory / "stat").write_text(f"{pid} ({program[:15]}) {fields}\n")
         pairs = [f"{name}={value}\0" for name, value in environ.items()]
         (directory / "environ").write_text("".join(pairs))
