@@ -6,21 +6,22 @@ written with 74 (sysexits.h), an interrupt with 130; what is wrong is on stderr,
 
 from __future__ import annotations
 
+import argparse
+import difflib
 import os
 import platform
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Any, Callable, NoReturn, Optional
 
 from exporter import __version__, logsetup
 from exporter.commands import diagnose, discover, once, serve, targets
 from exporter.config import Config
 from exporter.errors import ConfigError, ExporterError, OutputError, UsageError
-from exporter.flags import FLAGS, Flag, Values, nearest, options_of, parse, split_command
-from exporter.options import Options
+from exporter.options import FLAGS, Flag, Options, Values, options_of
 from exporter.wiring.settings import read_config, read_web_config
 
 PROGRAM = "opengauss-cm-exporter"
@@ -41,12 +42,12 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "serve",
         "Answer scrapes until told to end; the default.",
-        lambda options, config, _: serve.run(options, config),
+        serve.run,
     ),
     Command(
         "once",
         "Write one page to stdout; exit status 1 when a collector failed.",
-        lambda options, config, _: once.run(options, config),
+        once.run,
     ),
     Command(
         "diagnose",
@@ -103,23 +104,20 @@ def _run(words: Sequence[str], commands: Sequence[Command]) -> int:
     every_flag = [*FLAGS, *(flag for command in commands for flag in command.flags)]
     name, rest = split_command(words, every_flag)
     command = _command(name, commands)
-    flags = [*FLAGS, *(command.flags if command else ())]
-    values = parse(PROGRAM, version(), rest, flags, _epilog(commands))
+    values = parse(rest, [*FLAGS, *command.flags], _epilog(commands))
     options = options_of(values)
-    if values["config.check"]:
+    if options.config_check:
         return _check(options)
-    if command is None:
-        raise UsageError(f"a command is needed: {', '.join(known.name for known in commands)}")
     config = read_config(options)
     logsetup.configure(options.log_level, options.log_format, sys.stderr)
     return command.run(options, config, values)
 
 
-def _command(name: Optional[str], commands: Sequence[Command]) -> Optional[Command]:
-    known = {command.name: command for command in commands}
-    if name is not None and name not in known:
-        raise UsageError(f"unknown command {name!r}{nearest(name, known)}")
-    return known.get(name or DEFAULT_COMMAND)
+def _command(name: Optional[str], commands: Sequence[Command]) -> Command:
+    by_name = {command.name: command for command in commands}
+    if name is not None and name not in by_name:
+        raise UsageError(f"unknown command {name!r}{_nearest(name, by_name)}")
+    return by_name[name or DEFAULT_COMMAND]
 
 
 def _check(options: Options) -> int:
@@ -148,3 +146,82 @@ def _epilog(commands: Sequence[Command]) -> str:
     width = max((len(command.name) for command in commands), default=0)
     lines = [f"  {command.name:{width}}  {command.help}" for command in commands]
     return "\n".join(["commands:", *lines])
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+def split_command(
+    words: Sequence[str], flags: Iterable[Flag]
+) -> tuple[Optional[str], tuple[str, ...]]:
+    """Take the command out of the words: the first that is neither a flag nor a flag's value."""
+    taking = {f"--{flag.name}" for flag in flags if flag.metavar}
+    value_follows = False
+    for place, word in enumerate(words):
+        if value_follows or word.startswith("-"):
+            value_follows = not value_follows and word in taking
+        else:
+            return word, (*words[:place], *words[place + 1 :])
+    return None, tuple(words)
+
+
+def parse(words: Sequence[str], flags: Sequence[Flag], epilog: str = "") -> Values:
+    """Read the words behind the command; raises UsageError, ends the program on --help."""
+    parser = _Parser(
+        prog=PROGRAM,
+        usage=f"{PROGRAM} [command] [flags]",
+        epilog=epilog,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=version(), help="Show the version.")
+    for flag in flags:
+        _add(parser, flag)
+    values, unknown = parser.parse_known_args(words)
+    if unknown:
+        names = [name for flag in flags for name in flag.names] + ["--help", "--version"]
+        raise UsageError(_unknown(unknown[0], names))
+    return vars(values)
+
+
+def _add(parser: argparse.ArgumentParser, flag: Flag) -> None:
+    how: dict[str, Any] = {"action": "store_true"}
+    text = flag.help
+    if flag.negatable:
+        how = {"action": argparse.BooleanOptionalAction, "default": True}
+    elif flag.metavar:
+        text += f" (default {flag.default})" if flag.default else ""
+        how = {
+            "metavar": flag.metavar,
+            "type": _typed(flag.parse),
+            "action": "append" if flag.repeat else "store",
+            "default": flag.parse(flag.default) if flag.default and not flag.repeat else None,
+        }
+    parser.add_argument(f"--{flag.name}", dest=flag.name, help=text.replace("%", "%%"), **how)
+
+
+def _typed(parse_value: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Let a parser's own words reach the operator instead of argparse's."""
+
+    def read(text: str) -> object:
+        try:
+            return parse_value(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
+
+
+def _unknown(word: str, names: Sequence[str]) -> str:
+    name = word.split("=", 1)[0]
+    if not word.startswith("-"):
+        return f"unexpected argument {word!r}"
+    return f"unknown flag {name!r}{_nearest(name, names)}"
+
+
+def _nearest(word: str, allowed: Iterable[str]) -> str:
+    """Hint at the allowed word that was probably meant; empty without one."""
+    matches = difflib.get_close_matches(word, tuple(allowed), n=1)
+    return f"; did you mean {matches[0]}?" if matches else ""

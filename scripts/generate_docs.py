@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from exporter.cli import COMMANDS, Command
-from exporter.flags import FLAGS, Flag
+from exporter.options import FLAGS, Flag
 from exporter.scrape.base import Metric
 from exporter.wiring.catalogue import CATALOGUE
 
@@ -119,7 +119,7 @@ def with_part(page: str, name: str, module: str, part: str) -> str:
 def with_parts(page: str) -> str:
     """Put the tables of commands and of flags between their marks."""
     page = with_part(page, "commands", "cli", commands_table(COMMANDS))
-    return with_part(page, "flags", "flags", flags_table(FLAGS))
+    return with_part(page, "flags", "options", flags_table(FLAGS))
 
 
 def documents(root: Path) -> dict[Path, str]:

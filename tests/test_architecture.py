@@ -15,10 +15,9 @@ PACKAGE = ROOT / "exporter"
 SUBJECTS = {"ports", "cluster", "logs", "installation"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
-    "options": set(),
+    "options": {"errors"},
     "logsetup": {"errors"},
     "output": {"errors"},
-    "flags": {"errors", "options"},
     "host": {"errors"},
     "scrape": {"errors", "host"},
     **{subject: {"errors", "host", "scrape", "config"} for subject in SUBJECTS},
@@ -41,7 +40,7 @@ HOST_MODULES = {
 }
 # The modules that do it; every other one is pure.
 _IMPURE = {
-    "": "cli flags logsetup options output",
+    "": "cli logsetup options output",
     "cluster": "cm_ctl poller private_log",
     "commands": "diagnose serve targets",
     "config": "loader web",

@@ -13,8 +13,7 @@ from exporter import __version__
 from exporter.cli import COMMANDS, Command, main
 from exporter.config import Config
 from exporter.errors import OutputError
-from exporter.flags import Flag, Values
-from exporter.options import Options
+from exporter.options import Flag, Options, Values
 
 Calls = list[tuple[str, Options, Config, Values]]
 

@@ -21,10 +21,9 @@ from exporter.diagnosis.facts import Diagnosis, Page, Sample, Silent, Verdict
 from exporter.diagnosis.page_parser import PREFIX, Shape, parse_page
 from exporter.diagnosis.peers import TIMEOUT_SECONDS, PeerAccess, Peers, PeerUrl
 from exporter.errors import ParseError, SourceError, UsageError
-from exporter.flags import Flag, Values, absolute_path, one_of
 from exporter.installation.facts import Installation
 from exporter.installation.static_config import StaticNode
-from exporter.options import Options
+from exporter.options import Flag, Options, Values, absolute_path, one_of
 from exporter.output import write_out
 from exporter.ports.facts import Endpoint
 from exporter.ports.metrics import PORT_ATTRIBUTION, PORT_HOLDER_PID, PORT_LISTENING
@@ -75,7 +74,7 @@ FLAGS = (
         peer_url,
         repeat=True,
     ),
-    Flag("all-nodes", "Judge all nodes of the static config together.", switch=True),
+    Flag("all-nodes", "Judge all nodes of the static config together."),
     EXPORTER_PORT_FLAG,
     Flag("node.scheme", "How --all-nodes asks: http or https.", "SCHEME", one_of(*_PORTS), "http"),
     Flag("node.ca-file", "Who signs the exporters' certificates.", "FILE", absolute_path),

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from exporter.config import Config
-from exporter.flags import Flag, Values, one_of
 from exporter.installation.facts import FactState, Finding, Installation
 from exporter.installation.members import cluster_id, members
-from exporter.options import Options
+from exporter.options import Flag, Options, Values, one_of
 from exporter.output import write_out
 from exporter.ports.facts import Endpoint
 from exporter.wiring.installation import look_for_installation

@@ -6,7 +6,7 @@ import sys
 
 from exporter.commands.look import look
 from exporter.config import Config
-from exporter.options import Options
+from exporter.options import Options, Values
 from exporter.output import write_out
 from exporter.scrape.exposition import Format, render
 from exporter.scrape.metrics import COLLECTOR_SUCCESS
@@ -15,7 +15,7 @@ from exporter.wiring.application import build, make_runtime
 ONCE_BUDGET_SECONDS = 60.0
 
 
-def run(options: Options, config: Config) -> int:
+def run(options: Options, config: Config, _values: Values) -> int:
     """Write one page to stdout; 1 when a collector failed (the page tells which), else 0."""
     families = look(build(options, config, make_runtime()), ONCE_BUDGET_SECONDS)
     write_out(render(families, Format.TEXT), sys.stdout.buffer)

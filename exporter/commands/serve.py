@@ -16,7 +16,7 @@ from exporter.commands.diagnose import DiagnosisPage
 from exporter.config import Config
 from exporter.errors import ListenError
 from exporter.host.service_manager import ServiceManager
-from exporter.options import Options
+from exporter.options import Options, Values
 from exporter.web.daemon import Daemon
 from exporter.web.reloading import Reloader
 from exporter.web.server import open_listeners
@@ -32,7 +32,7 @@ from exporter.wiring.web import make_server, web_file
 TURN_SECONDS = 0.0005
 
 
-def run(options: Options, config: Config) -> int:
+def run(options: Options, config: Config, _values: Values) -> int:
     """Serve until told to end; 1 when an own address cannot be had, else 0.
 
     78 when the cluster needs one of the own ports: then the exporter would be the conflict.

@@ -11,9 +11,8 @@ from typing import Optional
 
 from exporter.config import Config
 from exporter.errors import UsageError
-from exporter.flags import Flag, Values, one_of
 from exporter.installation.static_config import StaticConfig, StaticNode
-from exporter.options import Options
+from exporter.options import Flag, Options, Values, one_of
 from exporter.output import write_out
 from exporter.wiring.installation import look_for_installation
 

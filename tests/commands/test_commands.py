@@ -17,9 +17,9 @@ from typing import Callable, Union
 
 import pytest
 
-from exporter.cli import COMMANDS, PROGRAM
+from exporter.cli import COMMANDS, PROGRAM, parse, split_command
 from exporter.commands.diagnose import FLAGS as DIAGNOSE_FLAGS
-from exporter.flags import FLAGS, parse, split_command
+from exporter.options import FLAGS
 from tests.lab.cluster import Lab
 from tests.support.documents import ROOT, asked_of_a_node, is_for_a_node, shown
 from tests.support.exporter_process import ExporterProcess
@@ -119,7 +119,7 @@ def read_alone(command: str, desk: Desk) -> None:
     del desk
     name, rest = split_command(shlex.split(command)[1:], [*FLAGS, *DIAGNOSE_FLAGS])
     (known,) = (each for each in COMMANDS if each.name == (name or "serve"))
-    parse(PROGRAM, "", rest, [*FLAGS, *known.flags], "")
+    parse(rest, [*FLAGS, *known.flags])
 
 
 def names_what_is_there(command: str, desk: Desk) -> None:

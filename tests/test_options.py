@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.cli import parse, split_command
 from exporter.errors import UsageError
-from exporter.flags import FLAGS, Flag, Values, options_of, parse, split_command
-from exporter.options import COLLECTORS, ListenAddress, Options
+from exporter.options import COLLECTORS, FLAGS, Flag, ListenAddress, Options, Values, options_of
 
 
 def _values(*words: str) -> Values:
-    return parse("program", "1", words, FLAGS, "")
+    return parse(words, FLAGS)
 
 
 def _options(*words: str) -> Options:
@@ -37,6 +37,7 @@ def test_every_flag_reaches_its_option() -> None:
     """Each flag, with a value that is not its default, is found in its field."""
     words = [
         "--config.file=/etc/a.yml",
+        "--config.check",
         "--web.listen-address=:1",
         "--web.config.file=web.yml",
         "--web.telemetry-path=/m",
@@ -51,6 +52,7 @@ def test_every_flag_reaches_its_option() -> None:
     ]
     assert _options(*words) == Options(
         config_file=Path("/etc/a.yml"),
+        config_check=True,
         listen_addresses=(ListenAddress("", 1),),
         web_config_file=Path("web.yml"),
         telemetry_path="/m",
@@ -64,7 +66,7 @@ def test_every_flag_reaches_its_option() -> None:
         log_format="json",
     )
     tried = {word.split("=")[0].lstrip("-") for word in words}
-    assert tried >= {flag.name for flag in FLAGS if not flag.negatable} - {"config.check"}
+    assert tried >= {flag.name for flag in FLAGS if not flag.negatable}
 
 
 def test_the_largest_limit_is_taken() -> None:
@@ -181,7 +183,7 @@ def test_a_percent_sign_in_a_flags_help_is_shown_as_it_is(
 ) -> None:
     """Help is text, whatever argparse would make of it."""
     with pytest.raises(SystemExit):
-        parse("program", "1", ["-h"], [Flag("a.b", "At 100% (all)", "N")], "more")
+        parse(["-h"], [Flag("a.b", "At 100% (all)", "N")], "more")
     shown = capsys.readouterr().out
     assert "At 100% (all)" in shown
     assert "more" in shown
