@@ -14,6 +14,8 @@ from typing import Any, Callable, TextIO
 
 import structlog
 
+from exporter.host.text import escaped
+
 LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -75,19 +77,8 @@ def _tame(_logger: object, _method: str, event: Event) -> Event:
     for key, value in event.items():
         if value is not None and not isinstance(value, (bool, int, float)):
             longest = _LONGEST_TRACEBACK if key == "exception" else _LONGEST_VALUE
-            event[key] = printable(str(value), longest)
+            event[key] = escaped(str(value), longest)
     return event
-
-
-def printable(text: str, longest: int = _LONGEST_VALUE) -> str:
-    """Bound text and escape what does not print, line ends included."""
-    cut = text if len(text) <= longest else text[: longest - 1] + "…"
-    if cut.isprintable():
-        return cut
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in cut
-    )
 
 
 class _Unfailing:
@@ -113,11 +104,14 @@ class _Bridge(logging.Handler):
     """Hands the standard library's records on."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        level = max(
-            (known for known in LEVELS.values() if known <= record.levelno), default=logging.DEBUG
-        )
+        lower = (level for level in LEVELS.values() if level <= record.levelno)
         log = structlog.get_logger()
-        log.log(level, _message(record), logger=record.name, exc_info=record.exc_info)
+        log.log(
+            max(lower, default=logging.DEBUG),
+            _message(record),
+            logger=record.name,
+            exc_info=record.exc_info,
+        )
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -16,7 +16,7 @@ SUBJECTS = {"ports", "cluster", "logs", "installation"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "options": {"errors"},
-    "logsetup": {"errors"},
+    "logsetup": {"errors", "host"},
     "output": {"errors"},
     "host": {"errors"},
     "scrape": {"errors", "host"},

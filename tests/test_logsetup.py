@@ -13,7 +13,7 @@ import structlog
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.logsetup import configure, printable
+from exporter.logsetup import configure
 
 _MOMENT = 1_795_400_000.25
 _TS = "2026-11-23T02:13:20.250Z"
@@ -112,19 +112,6 @@ def test_no_value_can_forge_a_record(form: str, text: str, name: str) -> None:
     assert line.isprintable()
     if form == "json":
         assert json.loads(line)["level"] == "info"
-
-
-@given(st.text(), st.text())
-def test_different_text_that_prints_stays_different(one: str, other: str) -> None:
-    """Escaping changes nothing that prints."""
-    if one.isprintable() and other.isprintable():
-        assert (printable(one) == printable(other)) == (one == other)
-
-
-def test_text_of_the_longest_length_is_whole() -> None:
-    """Only what is longer is cut, and says so."""
-    assert printable("abc", 3) == "abc"
-    assert printable("abcd", 3) == "ab…"
 
 
 def test_a_huge_value_is_cut() -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from exporter import logsetup
 from exporter.commands import diagnosis_text as report
-from exporter.commands.look import look
+from exporter.commands.once import look
 from exporter.commands.targets import EXPORTER_PORT_FLAG, address_of, exporter_port
 from exporter.config import Config
 from exporter.diagnosis.diagnose import diagnose

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from exporter.commands.discover import plain
 from exporter.diagnosis.facts import Certainty, Diagnosis, Evidence, Finding, Looked, Severity, Text
+from exporter.host.text import escaped
 
 LANGUAGES = Text._fields
 """The words for the languages; the first is the default."""
@@ -79,7 +79,7 @@ def as_text(diagnosis: Diagnosis, language: str) -> str:
         heading = getattr(_WORDS["open"], language)
         texts = (getattr(text, language) for text in diagnosis.open)
         sections.append([f"{heading}:", *_list(texts)])
-    lines = ("\n".join(plain(line) for line in section) for section in sections)
+    lines = ("\n".join(escaped(line) for line in section) for section in sections)
     return "\n\n".join(lines) + "\n"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from exporter.config import Config
+from exporter.host.text import escaped
 from exporter.installation.facts import FactState, Finding, Installation
 from exporter.installation.members import cluster_id, members
 from exporter.options import Flag, Options, Values, one_of
@@ -123,16 +124,11 @@ def _finding_rows(findings: Iterable[Finding]) -> Iterator[tuple[str, ...]]:
 
 def _table(rows: Iterable[Sequence[str]], heading: Sequence[str] = ()) -> list[str]:
     """Align the columns below their heading; without rows there is no heading either."""
-    cells = [[plain(cell) for cell in row] for row in rows]
+    cells = [[escaped(cell) for cell in row] for row in rows]
     if cells and heading:
         cells.insert(0, list(heading))
     widths = [max(map(len, column)) for column in zip(*cells)]
     return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
-
-
-def plain(text: str) -> str:
-    """Return the text with everything escaped that could play tricks on a terminal."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def run(options: Options, config: Config, values: Values) -> int:

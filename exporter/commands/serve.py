@@ -1,6 +1,6 @@
-"""The composition root: the only file that knows concrete classes.
+"""Answer scrapes until told to end.
 
-``build`` lists what there is, in the order of the page. What outlives a reload is in ``Runtime``.
+The own addresses are listened on before anything is started; what outlives a reload is made once.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from typing import NamedTuple, Optional
 
 import yaml
 
+from exporter.host.text import escaped
+
 LARGEST_FILE = 256 * 1024
 """In bytes. A thousand endpoints need a fifth of it; pure Python reads it within two seconds."""
 DEEPEST = 16
@@ -18,11 +20,7 @@ _SHOWN = 80
 
 def shown(text: str) -> str:
     """Bound and escape text of the file, so that a message stays one printable line."""
-    cut = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in cut
-    )
+    return escaped(text, _SHOWN)
 
 
 class Problem(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 REPLACEMENT = "\ufffd"
 
 
@@ -15,3 +17,14 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join([c if c.isprintable() or c == "\n" else REPLACEMENT for c in text])
+
+
+def escaped(text: str, longest: int = sys.maxsize) -> str:
+    """Bound text to ``longest`` characters and escape what does not print, line ends included."""
+    cut = text if len(text) <= longest else text[: longest - 1] + "…"
+    if cut.isprintable():
+        return cut
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in cut
+    )

@@ -6,10 +6,7 @@ import json
 from dataclasses import replace
 from ipaddress import ip_address
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from exporter.commands.discover import as_json, as_text, plain
+from exporter.commands.discover import as_json, as_text
 from exporter.installation.endpoints import discovered_endpoints
 from exporter.installation.facts import (
     CmServerSettings,
@@ -145,10 +142,3 @@ def test_the_report_as_json() -> None:
         "state": "not_understood",
         "detail": "x.ini: INST_ID: expected",
     }
-
-
-@given(st.text())
-def test_no_text_plays_tricks_on_a_terminal(text: str) -> None:
-    """Whatever a file says, what is written is printable, and plain text stays as it is."""
-    assert plain(text).isprintable()
-    assert plain(text) == text or not text.isprintable()
