@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from exporter.build import CATALOGUE
 from exporter.cli import COMMANDS, Command
 from exporter.options import FLAGS, Flag
 from exporter.scrape.base import Metric
-from exporter.wiring.catalogue import CATALOGUE
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS_PAGE = Path("docs/metrics.md")

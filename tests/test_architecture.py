@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
 SHARED = {"ports.facts", "cluster.words", "config.words", "logs.facts", "installation.facts"}
 # Arrows that are to go: the collector asks whether an instance runs.
 TO_GO = {("installation.node_collector", "ports.relation")}
-COMPOSITION_ROOT = {"wiring", "commands", "cli", "__main__", "__init__"}
+COMPOSITION_ROOT = {"build", "wiring", "commands", "cli", "__main__", "__init__"}
 MOST_MODULES_BESIDE_THE_ROOMS = 8
 
 # What is needed to read or change the host, to ask a clock, or to speak to the network.
@@ -40,7 +40,7 @@ HOST_MODULES = {
 }
 # The modules that do it; every other one is pure.
 _IMPURE = {
-    "": "cli logsetup options output",
+    "": "build cli logsetup options output",
     "cluster": "cm_ctl poller private_log",
     "commands": "diagnose serve targets",
     "config": "loader web",
@@ -52,7 +52,7 @@ _IMPURE = {
     "ports": "proc_net readers sock_diag units",
     "scrape": "guard registry turns",
     "web": "connection daemon gate reloading server site tls",
-    "wiring": "application installation logs ports query settings web",
+    "wiring": "installation logs ports query settings",
 }
 IMPURE = {
     f"{room}.{module}".lstrip(".")

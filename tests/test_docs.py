@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from exporter import config
+from exporter.build import CATALOGUE
 from exporter.cli import COMMANDS, Command
 from exporter.config.values import parse_duration
 from exporter.config.words import ENDPOINT_WORDS
 from exporter.errors import ConfigError
 from exporter.options import FLAGS, Flag
 from exporter.scrape.base import Metric
-from exporter.wiring.catalogue import CATALOGUE
 from scripts.generate_docs import commands_table, documents, metrics_page, with_parts
 from tests.support.config_text import plain
 from tests.support.rules import rules

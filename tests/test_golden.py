@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from exporter.build import Runtime, build
 from exporter.config import Config
 from exporter.config.schema import InstallationHints
 from exporter.host.clock import Clock
@@ -15,7 +16,6 @@ from exporter.options import Options
 from exporter.scrape.exposition import Format, render
 from exporter.web.refusals import Refusals
 from exporter.web.reloading import ReloadRecord
-from exporter.wiring.application import Runtime, build
 from exporter.wiring.installation import InstallationParts
 from exporter.wiring.ports import BindFailureAge, PortParts, Watched
 from tests.support.facts import APP, CLUSTER, OMM, OTHER_USER, endpoint, process, socket

@@ -12,6 +12,7 @@ from typing import BinaryIO, Callable, NamedTuple, Optional, Union
 from urllib.parse import urlsplit
 
 from exporter import logsetup
+from exporter.build import CATALOGUE, build, make_runtime
 from exporter.commands import diagnosis_text as report
 from exporter.commands.once import look
 from exporter.commands.targets import EXPORTER_PORT_FLAG, address_of, exporter_port
@@ -30,8 +31,6 @@ from exporter.ports.metrics import PORT_ATTRIBUTION, PORT_HOLDER_PID, PORT_LISTE
 from exporter.scrape.base import Family, Kind
 from exporter.scrape.registry import Registry
 from exporter.web.messages import Request, Response, plain
-from exporter.wiring.application import build, make_runtime
-from exporter.wiring.catalogue import CATALOGUE
 from exporter.wiring.installation import look_for_installation
 
 STATUS = {Verdict.NONE: os.EX_OK, Verdict.CONFLICT: 1, Verdict.CANNOT_TELL: 2}

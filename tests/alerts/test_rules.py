@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from exporter.build import CATALOGUE
 from exporter.logs.shipped import shipped_signatures
-from exporter.wiring.catalogue import CATALOGUE
 from tests.support.rules import (
     ROOT,
     RULE_FILES,

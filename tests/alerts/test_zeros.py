@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from exporter.wiring.catalogue import ZERO_IS_NONE
+from exporter.build import ZERO_IS_NONE
 from tests.support.dashboards import queries
 from tests.support.rules import rules
 

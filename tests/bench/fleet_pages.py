@@ -10,8 +10,8 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from exporter.build import CATALOGUE
 from exporter.scrape.base import Metric
-from exporter.wiring.catalogue import CATALOGUE
 from exporter.wiring.settings import shipped
 from tests.support.pages import series
 

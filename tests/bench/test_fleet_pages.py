@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from exporter.build import CATALOGUE, ZERO_IS_NONE
 from exporter.commands.diagnose import PAGE_SHAPES
 from exporter.diagnosis.page_parser import parse_page
-from exporter.wiring.catalogue import CATALOGUE, ZERO_IS_NONE
 from tests.bench.fleet_pages import ABSENT, CLUSTERS, NODES, STARTED, page, places
 
 

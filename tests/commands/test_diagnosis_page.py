@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from exporter.build import CATALOGUE
 from exporter.commands.diagnose import DiagnosisPage, owners_are_known, peer_url
 from exporter.diagnosis.peers import PeerUrl
 from exporter.host.clock import Clock
@@ -16,7 +17,6 @@ from exporter.ports.metrics import PORT_ATTRIBUTION, PORT_CONFLICT, PORT_HOLDER_
 from exporter.scrape.base import Family
 from exporter.scrape.registry import Registry
 from exporter.web.messages import Request, Response
-from exporter.wiring.catalogue import CATALOGUE
 
 NOW = 1792752000.0
 KEY = ("cm_server", "1", "15300")

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from exporter.build import CATALOGUE
 from exporter.scrape.base import Kind
-from exporter.wiring.catalogue import CATALOGUE
 from grafana.src.recorded import ADDRESSES
 from tests.support.dashboards import Json, Query, dashboards, every_panel, queries
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from exporter.build import CATALOGUE
 from exporter.cluster import metrics as cluster
 from exporter.ports import metrics as ports
 from exporter.scrape.base import Metric
-from exporter.wiring.catalogue import CATALOGUE
 from grafana.src import recorded, words
 from tests.grafana.test_house_rules import EVERY_QUERY, METRICS, SELECTOR
 from tests.support.dashboards import ROOT, Query, dashboards, interpolated, queries

@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from exporter.wiring.catalogue import CATALOGUE
+from exporter.build import CATALOGUE
 from tests.lab.fleet import Fleet, Sample
 from tests.lab.runner import Runner
 from tests.lab.scenario import Expectation, Scenario

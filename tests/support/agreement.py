@@ -16,9 +16,9 @@ from typing import Any
 
 import yaml
 
+from exporter.build import ZERO_IS_NONE
 from exporter.diagnosis.diagnose import diagnose
 from exporter.diagnosis.facts import Finding, Page, Sample
-from exporter.wiring.catalogue import ZERO_IS_NONE
 from tests.support.promtool import INSTALL
 from tests.support.rules import CAUSE_FILES, RULE_FILES, rules
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import final
 
-from exporter.wiring.catalogue import CATALOGUE
+from exporter.build import CATALOGUE
 from tests.support.loopback import Answer, Loopback
 from tests.support.monitoring import Target
 

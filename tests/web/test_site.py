@@ -10,6 +10,7 @@ from typing import Optional
 
 import pytest
 
+from exporter.build import ZERO_IS_NONE
 from exporter.cluster.metrics import CLUSTER_PAUSED, CLUSTER_STATE
 from exporter.host.clock import Clock
 from exporter.scrape.metrics import Refusal
@@ -17,7 +18,6 @@ from exporter.scrape.registry import Registry
 from exporter.web.messages import Request, Response, plain
 from exporter.web.refusals import Refusals
 from exporter.web.site import Site, SiteSettings
-from exporter.wiring.catalogue import ZERO_IS_NONE
 from tests.support.collectors import PATIENCE_SECONDS, Fixed, Hanging, catalogue, gauge
 from tests.support.exposition import parse_openmetrics
 from tests.support.promtool import check_metrics

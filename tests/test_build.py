@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from exporter.build import Application
 from exporter.scrape.registry import Registry
-from exporter.wiring.application import Application
 
 
 class Work:

@@ -1,4 +1,9 @@
-"""TODO."""
+"""The composition root: the one place that knows concrete classes.
+
+``build`` lists what there is, in the order of the page. What outlives a reload is in ``Runtime``.
+A collector asks an entry of the catalogue for its family; a name that is not declared there cannot
+be shown. ``docs/metrics.md`` is generated from ``CATALOGUE``.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +13,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable, Optional, Protocol
 
+from exporter.cluster import metrics as cluster_metrics
 from exporter.config import Config
 from exporter.host.clock import Clock
 from exporter.host.files import HostFiles
 from exporter.host.remembered import RememberedAnswers
+from exporter.installation import metrics as node_metrics
 from exporter.installation.collector import InstallationCollector, MarkersCollector
 from exporter.installation.members import node_identity
 from exporter.installation.node_collector import ProcessesCollector
 from exporter.installation.node_info import NodeInfoCollector
+from exporter.logs import metrics as log_metrics
 from exporter.options import Options
+from exporter.ports import metrics as port_metrics
 from exporter.ports.collector import PortsCollector
 from exporter.ports.inspector import no_bind_failure
+from exporter.scrape import metrics as own_metrics
+from exporter.scrape.base import Metric
 from exporter.scrape.guard import Collector
 from exporter.scrape.registry import Registry
 from exporter.scrape.self_metrics import ProcessCollectors, SelfCollector
 from exporter.web.refusals import Refusals
 from exporter.web.reloading import ReloadRecord
-from exporter.wiring.catalogue import CATALOGUE
 from exporter.wiring.installation import InstallationParts, InstallationWiring
 from exporter.wiring.logs import LogParts, LogSurroundings, log_parts
 from exporter.wiring.ports import LOOK_SECONDS, BindFailureAge, PortParts, Watched, port_parts
 from exporter.wiring.query import query_parts
+
+CATALOGUE: tuple[Metric, ...] = tuple(
+    entry
+    for room in (
+        port_metrics,
+        node_metrics,
+        cluster_metrics,
+        log_metrics,
+        own_metrics,
+    )
+    for entry in vars(room).values()
+    if isinstance(entry, Metric)
+)
+"""Every metric that this exporter can show, declared once."""
+ZERO_IS_NONE = frozenset(entry.name for entry in CATALOGUE if entry.zero_is_none)
+"""The metrics of which a client may have the zeros left out."""
 
 
 class Service(Protocol):
