@@ -15,9 +15,9 @@ from typing import Callable, Optional, Protocol
 
 from exporter.cluster import metrics as cluster_metrics
 from exporter.config import Config
+from exporter.host.answer_cache import AnswerCache
 from exporter.host.clock import Clock
 from exporter.host.files import HostFiles
-from exporter.host.remembered import RememberedAnswers
 from exporter.installation import metrics as node_metrics
 from exporter.installation.collector import InstallationCollector, MarkersCollector
 from exporter.installation.members import node_identity
@@ -154,7 +154,7 @@ def _optional_collectors(
     services: list[Service],
 ) -> Sequence[Collector]:
     """Make the collectors that ``--no-collector.<name>`` can leave out; add their services."""
-    identity = RememberedAnswers(found.identity, LOOK_SECONDS, time.monotonic)
+    identity = AnswerCache(found.identity, LOOK_SECONDS, time.monotonic)
     watched = Watched(found.discovery.endpoints, identity)
     logs = _logs(options, config, found, runtime)
     parts = runtime.ports(options, watched, logs.bind_failure_age if logs else no_bind_failure)

@@ -45,7 +45,7 @@ _IMPURE = {
     "commands": "diagnose serve targets",
     "config": "loader web",
     "diagnosis": "peers",
-    "host": "background cgroup clock command files names netlink netns pipes privileges processes"
+    "host": "background cgroup clock command files names netlink netns privileges processes"
     " process_table procfs service_manager worker",
     "installation": "accounts cluster_processes discovery",
     "logs": "host listing local_zone logfile service state",

@@ -18,14 +18,17 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Callable, Optional, cast
 
 from exporter.errors import SourceError
-from exporter.host.pipes import Output, pause, read_ready
+from exporter.host.background import in_thread
 from exporter.host.privileges import shed_thread_privileges
 
 _AWAIT_SECONDS = 0.01
+_POLL_SECONDS = 0.05  # output wakes us by itself; an exit behind open pipes does not
+_POLL_CLOSED_SECONDS = 0.01  # without output left the exit is a moment away
+_CHUNK_BYTES = 65536
 _STDERR_LIMIT = 8192
 
 
@@ -106,6 +109,30 @@ class Completed:
         return self.stdout.decode("utf-8", "replace")
 
 
+@dataclass
+class _Output:
+    """What a pipe has given so far, of which ``limit`` bytes are kept."""
+
+    pipe: IO[bytes]
+    limit: int
+    data: bytearray = field(default_factory=bytearray)
+    over: bool = False
+
+    def drain(self) -> bool:
+        """Read what is there now, one limit's worth at most; False at the end of the stream."""
+        for _ in range(self.limit // _CHUNK_BYTES + 1):
+            try:
+                chunk = os.read(self.pipe.fileno(), _CHUNK_BYTES)
+            except BlockingIOError:
+                return True
+            if not chunk:
+                return False
+            room = self.limit - len(self.data)
+            self.data += chunk[:room]
+            self.over = self.over or len(chunk) > room
+        return True
+
+
 class Runner:
     """Runs one program at a time; ``run`` may be called from any thread.
 
@@ -143,8 +170,8 @@ class Runner:
 
     def _watch(self, child: subprocess.Popen[bytes], command: Command, start: float) -> Completed:
         # Popen was asked for both pipes, so neither is None.
-        stdout = Output(cast("IO[bytes]", child.stdout), command.output_limit)
-        stderr = Output(cast("IO[bytes]", child.stderr), _STDERR_LIMIT)
+        stdout = _Output(cast("IO[bytes]", child.stdout), command.output_limit)
+        stderr = _Output(cast("IO[bytes]", child.stderr), _STDERR_LIMIT)
         try:
             outcome = self._follow(child, (stdout, stderr), start + command.timeout)
         finally:
@@ -160,7 +187,7 @@ class Runner:
         )
 
     def _follow(
-        self, child: subprocess.Popen[bytes], outputs: tuple[Output, Output], deadline: float
+        self, child: subprocess.Popen[bytes], outputs: tuple[_Output, _Output], deadline: float
     ) -> RunOutcome:
         with selectors.DefaultSelector() as selector:
             for output in outputs:
@@ -169,12 +196,14 @@ class Runner:
             while True:
                 # Asked before reading: what was written before the exit is then in the pipe.
                 gone = _has_exited(child)
-                read_ready(selector, 0 if gone else min(pause(selector), deadline - self._clock()))
+                _read_ready(
+                    selector, 0 if gone else min(_pause(selector), deadline - self._clock())
+                )
                 outcome = self._verdict(outputs[0], deadline, gone=gone)
                 if outcome:
                     return outcome
 
-    def _verdict(self, stdout: Output, deadline: float, *, gone: bool) -> Optional[RunOutcome]:
+    def _verdict(self, stdout: _Output, deadline: float, *, gone: bool) -> Optional[RunOutcome]:
         if stdout.over:
             return RunOutcome.OUTPUT_LIMIT
         if gone:
@@ -204,22 +233,12 @@ class Runner:
 
 def _start(command: Command) -> subprocess.Popen[bytes]:
     """Start the program from a thread of its own, which gives its privileges up first."""
-    started: list[subprocess.Popen[bytes]] = []
-    failed: list[Exception] = []
 
-    def start() -> None:
-        try:
-            shed_thread_privileges(keep_for_user_change=_changes_user(command))
-            started.append(_popen(command))
-        except Exception as error:  # noqa: BLE001 - it is raised again, by the thread that waits
-            failed.append(error)
+    def start() -> subprocess.Popen[bytes]:
+        shed_thread_privileges(keep_for_user_change=_changes_user(command))
+        return _popen(command)
 
-    thread = threading.Thread(target=start, name="start-program", daemon=True)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
-    return started[0]
+    return in_thread("start-program", start)
 
 
 def _popen(command: Command) -> subprocess.Popen[bytes]:
@@ -265,3 +284,15 @@ def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> Non
         os.killpg(child.pid, number)
     except (ProcessLookupError, PermissionError):
         return
+
+
+def _pause(selector: selectors.BaseSelector) -> float:
+    """Say for how many seconds to wait for output before looking for the program's exit."""
+    return _POLL_SECONDS if selector.get_map() else _POLL_CLOSED_SECONDS
+
+
+def _read_ready(selector: selectors.BaseSelector, timeout: float) -> None:
+    """Wait for output, ``timeout`` seconds at most, and read it; an ended stream is let go."""
+    for key, _ in selector.select(max(0.0, timeout)):
+        if not key.data.drain():
+            selector.unregister(key.fileobj)

@@ -108,11 +108,11 @@ class HostFiles:
         """Tell what the file looks like from outside; None when it cannot be seen."""
         try:
             with as_the_user_alone():
-                found = os.stat(self._here(path))  # noqa: PTH116 -- host paths are text here
+                status = os.stat(self._here(path))  # noqa: PTH116 -- host paths are text here
         except (OSError, SourceError):
             return None
         return Fingerprint(
-            found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+            status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
         )
 
     def _here(self, path: str) -> str:

@@ -6,8 +6,8 @@ import pwd
 from pathlib import Path
 from typing import Callable
 
+from exporter.host.answer_cache import AnswerCache
 from exporter.host.cgroup import CgroupTree
-from exporter.host.remembered import RememberedAnswers
 
 _REMEMBERED_SECONDS = 300.0
 _LENGTH = 64
@@ -22,7 +22,7 @@ class UserNames:
 
     def __init__(self, rootfs: Path, monotonic: Callable[[], float]) -> None:
         self._passwd = None if rootfs == Path("/") else rootfs / "etc" / "passwd"
-        self._names = RememberedAnswers(self._look_up, _REMEMBERED_SECONDS, monotonic)
+        self._names = AnswerCache(self._look_up, _REMEMBERED_SECONDS, monotonic)
 
     def user(self, uid: int) -> str:
         """Return the user's name, the number where it has none."""
@@ -62,5 +62,5 @@ class Names:
 
     def cgroup(self, cgroup_id: int) -> tuple[str, str]:
         """Return the cgroup's unit and container, empty where it is neither."""
-        found = self._cgroups.placement(cgroup_id)
-        return found.unit, found.container
+        placement = self._cgroups.placement(cgroup_id)
+        return placement.unit, placement.container

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from exporter.host.bounds import bounded, whole_number
+from exporter.host.text import bounded, whole_number
 
 _FIELDS = 7
 _MAX_ID = 2**32 - 2

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from exporter.errors import ParseError
-from exporter.host.bounds import bounded, shown, whole_number
+from exporter.host.text import bounded, shown, whole_number
 from exporter.installation.facts import CmResource, ResourceInstance
 
 FIRST_APPLICATION = 20001

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from exporter.errors import ParseError
-from exporter.host.bounds import bounded
+from exporter.host.text import bounded
 from exporter.installation.facts import MonitorCron
 
 _MONITOR = re.compile(

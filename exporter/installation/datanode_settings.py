@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Optional
 
 from exporter.errors import ParseError
-from exporter.host.bounds import MAX_VALUE, bounded, port_number
+from exporter.host.text import MAX_VALUE, bounded, port_number
 from exporter.installation.facts import DatanodeSettings, ListedInstance, ReplicationChannel
 from exporter.installation.postgresql_conf import Assignment, number, settings_of, truth
 from exporter.installation.replication import parse_instances, parse_replconninfo

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Optional
 
-from exporter.host.bounds import bounded
 from exporter.host.facts import IPAddress
+from exporter.host.text import bounded
 
 
 def parse_hosts(text: str, source: str = "/etc/hosts") -> Mapping[str, tuple[IPAddress, ...]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from exporter.errors import ParseError
-from exporter.host.bounds import bounded, shown
+from exporter.host.text import bounded, shown
 from exporter.installation.facts import CmAgentSettings, CmServerSettings, DssInstance
 from exporter.installation.replication import parse_instances
 

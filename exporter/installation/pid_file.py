@@ -7,7 +7,7 @@ port, the socket directory and the address (openGauss-server miscinit.cpp, Creat
 from __future__ import annotations
 
 from exporter.errors import ParseError
-from exporter.host.bounds import bounded, shown, whole_number
+from exporter.host.text import bounded, shown, whole_number
 from exporter.installation.facts import PidRecord
 
 _PORT_LINE = 3

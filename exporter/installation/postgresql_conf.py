@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from exporter.errors import ParseError
-from exporter.host.bounds import bounded, shown
+from exporter.host.text import bounded, shown
 
 INCLUDES = ("include", "include_if_exists", "include_dir")
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from exporter.errors import ParseError
-from exporter.host.bounds import MAX_VALUE, bounded, port_number, shown
+from exporter.host.text import MAX_VALUE, bounded, port_number, shown
 from exporter.installation.facts import ListedInstance, ReplicationChannel
 
 _PAIR = re.compile(

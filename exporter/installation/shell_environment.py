@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Callable
 
 from exporter.errors import ParseError, SourceError
-from exporter.host.bounds import shown
 from exporter.host.command import Account, Command, Completed, RunOutcome
+from exporter.host.text import shown
 from exporter.installation.environment import MAX_BYTES, parse_environment
 
 TIMEOUT_SECONDS = 5.0

@@ -13,9 +13,9 @@ from exporter.cluster.collector import ClusterCollector
 from exporter.cluster.poller import Cadence, QueryPoller
 from exporter.config.schema import CmQuery
 from exporter.errors import SourceError
+from exporter.host.answer_cache import AnswerCache
 from exporter.host.command import Account, Runner
 from exporter.host.files import HostFiles
-from exporter.host.remembered import RememberedAnswers
 from exporter.installation.facts import Installation
 from exporter.installation.markers import read_markers
 from exporter.installation.members import members
@@ -47,7 +47,7 @@ def query_parts(
     """
     runner = Runner()
     settings = QuerySettings(config.command, config.timeout)
-    account = RememberedAnswers(Account.of, _ACCOUNT_SECONDS, time.monotonic)
+    account = AnswerCache(Account.of, _ACCOUNT_SECONDS, time.monotonic)
     query = CmCtlQuery(runner, settings, installation, environ, account)
 
     def max_age() -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from exporter.errors import SourceError
+from exporter.host.answer_cache import AnswerCache
 from exporter.host.command import Account
-from exporter.host.remembered import RememberedAnswers
 
 
 def test_an_answer_is_kept_for_its_time_and_an_error_is_not() -> None:
@@ -18,7 +18,7 @@ def test_an_answer_is_kept_for_its_time_and_an_error_is_not() -> None:
             raise SourceError(name)
         return answers.pop(0)
 
-    accounts = RememberedAnswers(look_up, 300.0, lambda: now[0])
+    accounts = AnswerCache(look_up, 300.0, lambda: now[0])
     for _ in range(2):
         with pytest.raises(SourceError):
             accounts("gone")
@@ -31,5 +31,5 @@ def test_an_answer_is_kept_for_its_time_and_an_error_is_not() -> None:
 
 def test_every_argument_has_an_answer_of_its_own() -> None:
     """Nobody is given what another one asked for."""
-    names = RememberedAnswers(str, 1.0, lambda: 0.0)
+    names = AnswerCache(str, 1.0, lambda: 0.0)
     assert [names(1), names(2), names(1)] == ["1", "2", "1"]

@@ -1,4 +1,4 @@
-"""Answers that are good for a while, where to ask is dear or would differ within one look."""
+"""Answers that are kept for a while: to ask again is slow, or would differ within one look."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Callable, Generic, TypeVar
 T = TypeVar("T")
 
 
-class RememberedAnswers(Generic[T]):
-    """Answers for ``seconds`` what ``ask`` answered to the same arguments.
+class AnswerCache(Generic[T]):
+    """Keeps what ``ask`` answers, for ``seconds`` and by its arguments.
 
     An error is raised as it comes and not kept. ``monotonic`` is in seconds. Several threads that
     ask at once may each ask anew.
@@ -21,12 +21,12 @@ class RememberedAnswers(Generic[T]):
         self._ask = ask
         self._seconds = seconds
         self._monotonic = monotonic
-        self._known: dict[tuple[Hashable, ...], tuple[float, T]] = {}
+        self._answers: dict[tuple[Hashable, ...], tuple[float, T]] = {}
 
     def __call__(self, *about: Hashable) -> T:
-        """Return what is known, or ask."""
+        """Return the answer that is kept, or ask."""
         now = self._monotonic()
-        known = self._known.get(about)
-        if known is None or now - known[0] >= self._seconds:
-            known = self._known[about] = (now, self._ask(*about))
-        return known[1]
+        answer = self._answers.get(about)
+        if answer is None or now - answer[0] >= self._seconds:
+            answer = self._answers[about] = (now, self._ask(*about))
+        return answer[1]
