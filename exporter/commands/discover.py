@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from exporter.config import Config
@@ -39,7 +40,7 @@ def as_json(installation: Installation, endpoints: Sequence[Endpoint]) -> str:
         "app_dirs": list(installation.app_dirs),
         "resource_pooling": installation.resource_pooling,
         "endpoints": [_endpoint(endpoint) for endpoint in endpoints],
-        "findings": [_finding(finding) for finding in installation.findings],
+        "findings": [asdict(finding) for finding in installation.findings],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
@@ -56,15 +57,6 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
         "precheck": endpoint.precheck,
         "data_dir": endpoint.data_dir,
         "origin": endpoint.origin,
-    }
-
-
-def _finding(finding: Finding) -> dict[str, str]:
-    return {
-        "fact": finding.fact,
-        "origin": finding.origin,
-        "state": finding.state.value,
-        "detail": finding.detail,
     }
 
 
@@ -94,16 +86,15 @@ def _summary(installation: Installation) -> list[str]:
 
 
 def _endpoint_rows(endpoints: Iterable[Endpoint]) -> Iterator[tuple[str, ...]]:
-    for each in endpoints:
-        checked = "by cm_agent" if each.precheck else ""
+    for endpoint in endpoints:
         yield (
-            each.endpoint,
-            each.instance_id,
-            str(each.port),
-            _bound(each),
-            checked,
-            each.process,
-            each.origin,
+            endpoint.endpoint,
+            endpoint.instance_id,
+            str(endpoint.port),
+            _bound(endpoint),
+            "by cm_agent" if endpoint.precheck else "",
+            endpoint.process,
+            endpoint.origin,
         )
 
 
@@ -117,7 +108,7 @@ def _bound(endpoint: Endpoint) -> str:
 
 def _finding_rows(findings: Iterable[Finding]) -> Iterator[tuple[str, ...]]:
     """List the failures first: they are what the reader came for."""
-    for finding in sorted(findings, key=lambda each: not each.failed):
+    for finding in sorted(findings, key=lambda finding: not finding.failed):
         state = _STATES.get(finding.state, finding.state.value.replace("_", " ").upper())
         yield (state, finding.fact, finding.origin, finding.detail)
 
@@ -133,7 +124,7 @@ def _table(rows: Iterable[Sequence[str]], heading: Sequence[str] = ()) -> list[s
 
 def run(options: Options, config: Config, values: Values) -> int:
     """Write what was found of the installation; 1 when something that must be there was not."""
-    found, endpoints = look_for_installation(options, config)
+    installation, endpoints = look_for_installation(options, config)
     write = as_json if values["format"] == "json" else as_text
-    write_out(write(found, endpoints).encode("utf-8", "replace"), sys.stdout.buffer)
-    return int(bool(found.problems))
+    write_out(write(installation, endpoints).encode("utf-8", "replace"), sys.stdout.buffer)
+    return int(bool(installation.problems))

@@ -102,16 +102,16 @@ FLAGS = (
 def run(options: Options, config: Config, values: Values) -> int:
     """Write the scrape targets of all nodes; 1 without a static config to take them from."""
     port = exporter_port(options, values)
-    found, _ = look_for_installation(options, config)
-    if found.static is None:
-        told = "\n".join(finding.detail for finding in found.problems)
-        sys.stderr.write(f"no cluster_static_config could be read\n{told}\n")
+    installation, _ = look_for_installation(options, config)
+    if installation.static is None:
+        details = "\n".join(finding.detail for finding in installation.problems)
+        sys.stderr.write(f"no cluster_static_config could be read\n{details}\n")
         return 1
-    cluster = values["cluster"] or found.cluster_name
+    cluster = values["cluster"] or installation.cluster_name
     if not cluster:
         sys.stderr.write("the cluster's name is not known: give it with --cluster\n")
     as_config = values["format"] == "scrape-config"
     write = scrape_config if as_config else file_sd
-    text = write(found.static, port, cluster)
+    text = write(installation.static, port, cluster)
     write_out(text.encode("utf-8", "replace"), sys.stdout.buffer)
     return os.EX_OK

@@ -73,11 +73,6 @@ class Value:
         """YAML's own type without its prefix; any other tag whole."""
         return str(self.node.tag).replace(_YAML, "", 1)
 
-    @property
-    def kind(self) -> str:
-        """The type in words."""
-        return _KINDS.get(self.tag, f"a value of type {shown(self.tag)}")
-
     def read(self, reader: Callable[[Value], T], stand_in: T) -> T:
         """Read the value; a refusal is reported."""
         try:
@@ -96,7 +91,8 @@ Reader = Callable[[Value], T]
 
 def wrong_type(value: Value, allowed: str) -> RefusedError:
     """Say which type the value has and what is allowed."""
-    return RefusedError(f"{value.kind} is not allowed here; allowed: {allowed}")
+    kind = _KINDS.get(value.tag, f"a value of type {shown(value.tag)}")
+    return RefusedError(f"{kind} is not allowed here; allowed: {allowed}")
 
 
 class Section:
@@ -249,10 +245,8 @@ def _distinct(value: Value, reader: Reader[T], identity: Callable[[T], Hashable]
         yield content
 
 
-def mapping_of(
-    name: Callable[[str], None], reader: Reader[T], *, most: int
-) -> Reader[dict[str, T]]:
-    """Make a reader of mappings whose keys are the file's own; ``name`` refuses bad ones."""
+def mapping_of(reader_of: Callable[[str], Reader[T]], *, most: int) -> Reader[dict[str, T]]:
+    """Make a reader of mappings whose keys are the file's own; each key has its reader."""
 
     def read(value: Value) -> dict[str, T]:
         if not isinstance(value.node, yaml.MappingNode):
@@ -261,17 +255,9 @@ def mapping_of(
             raise RefusedError(f"{len(value.node.value)} keys are not allowed; allowed: {most}")
         contents: dict[str, T] = {}
         for key, item in _unique_keys(value).items():
-            content: Optional[T] = item.read(_named(name, key, reader), None)
+            content: Optional[T] = item.read(reader_of(key), None)
             if content is not None:
                 contents[key] = content
         return contents
-
-    return read
-
-
-def _named(name: Callable[[str], None], key: str, reader: Reader[T]) -> Reader[T]:
-    def read(value: Value) -> T:
-        name(key)
-        return reader(value)
 
     return read

@@ -211,9 +211,13 @@ def _ascii(reader: Reader[str]) -> Reader[str]:
     return read
 
 
-def _user(name: str) -> None:
-    if not name or ":" in name or not name.isprintable():
-        raise RefusedError("a user's name is printable, not empty, and has no colon")
+def _hash_of(user: str) -> Reader[bytes]:
+    def read(value: Value) -> bytes:
+        if not user or ":" in user or not user.isprintable():
+            raise RefusedError("a user's name is printable, not empty, and has no colon")
+        return _hash(value)
+
+    return read
 
 
 def _hash(value: Value) -> bytes:
@@ -226,7 +230,7 @@ def _hash(value: Value) -> bytes:
     return match[0].encode("ascii")
 
 
-_USERS = mapping_of(_user, _hash, most=_MOST_USERS)
+_USERS = mapping_of(_hash_of, most=_MOST_USERS)
 
 
 @dataclass(frozen=True)
