@@ -10,6 +10,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any, Callable, TextIO
 
 import structlog
@@ -37,29 +38,24 @@ def configure(
     ``level`` is a key of LEVELS, ``form`` is ``logfmt`` or ``json``; ``clock`` tells seconds
     since the epoch. This is the process's one logging configuration; a second call replaces it.
     """
+    logfmt = structlog.processors.LogfmtRenderer(
+        key_order=["ts", "level", "msg"], drop_missing=True, bool_as_flag=False
+    )
     structlog.configure(
-        processors=processors(form, clock),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.EventRenamer("msg"),
+            _stamp(clock),
+            _tame,
+            structlog.processors.JSONRenderer() if form == "json" else logfmt,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(file=_Unfailing(stream)),  # type: ignore[arg-type]  # write and flush are all that is used
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=LEVELS[level], handlers=[_Bridge()], force=True)
     logging.captureWarnings(capture=True)
-
-
-def processors(form: str, clock: Callable[[], float]) -> list[Any]:
-    """List the steps from an event to its line."""
-    logfmt = structlog.processors.LogfmtRenderer(
-        key_order=["ts", "level", "msg"], drop_missing=True, bool_as_flag=False
-    )
-    return [
-        structlog.processors.add_log_level,
-        structlog.processors.format_exc_info,
-        structlog.processors.EventRenamer("msg"),
-        _stamp(clock),
-        _tame,
-        structlog.processors.JSONRenderer() if form == "json" else logfmt,
-    ]
 
 
 def _stamp(clock: Callable[[], float]) -> Callable[[Any, str, Event], Event]:
@@ -88,16 +84,12 @@ class _Unfailing:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        try:
+        with suppress(OSError, ValueError):  # ValueError: closed, or not in the stream's encoding
             self._stream.write(text)
-        except (OSError, ValueError):  # ValueError: closed, or not in the stream's encoding
-            return
 
     def flush(self) -> None:
-        try:
+        with suppress(OSError, ValueError):
             self._stream.flush()
-        except (OSError, ValueError):
-            return
 
 
 class _Bridge(logging.Handler):

@@ -17,7 +17,6 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "options": {"errors"},
     "logsetup": {"errors", "host"},
-    "output": {"errors"},
     "host": {"errors"},
     "scrape": {"errors", "host"},
     **{subject: {"errors", "host", "scrape", "config"} for subject in SUBJECTS},
@@ -40,9 +39,9 @@ HOST_MODULES = {
 }
 # The modules that do it; every other one is pure.
 _IMPURE = {
-    "": "build cli logsetup options output",
+    "": "build cli logsetup options",
     "cluster": "cm_ctl poller private_log",
-    "commands": "diagnose serve targets",
+    "commands": "diagnose output serve targets",
     "config": "loader web",
     "diagnosis": "peers",
     "host": "background cgroup clock command files names netlink netns privileges processes"

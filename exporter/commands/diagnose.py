@@ -15,6 +15,7 @@ from exporter import logsetup
 from exporter.build import CATALOGUE, build, make_runtime
 from exporter.commands import diagnosis_text as report
 from exporter.commands.once import look
+from exporter.commands.output import write_out
 from exporter.commands.targets import EXPORTER_PORT_FLAG, address_of, exporter_port
 from exporter.config import Config
 from exporter.diagnosis.diagnose import diagnose
@@ -25,7 +26,6 @@ from exporter.errors import ParseError, SourceError, UsageError
 from exporter.installation.facts import Installation
 from exporter.installation.static_config import StaticNode
 from exporter.options import Flag, Options, Values, absolute_path, one_of
-from exporter.output import write_out
 from exporter.ports.facts import Endpoint
 from exporter.ports.metrics import PORT_ATTRIBUTION, PORT_HOLDER_PID, PORT_LISTENING
 from exporter.scrape.base import Family, Kind

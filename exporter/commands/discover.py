@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from exporter.commands.output import write_out
 from exporter.config import Config
 from exporter.host.text import escaped
 from exporter.installation.facts import FactState, Finding, Installation
 from exporter.installation.members import cluster_id, members
 from exporter.options import Flag, Options, Values, one_of
-from exporter.output import write_out
 from exporter.ports.facts import Endpoint
 from exporter.wiring.installation import look_for_installation
 

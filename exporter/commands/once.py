@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Callable
 
 from exporter.build import Application, build, make_runtime
+from exporter.commands.output import write_out
 from exporter.config import Config
 from exporter.options import Options, Values
-from exporter.output import write_out
 from exporter.scrape.base import Family
 from exporter.scrape.exposition import Format, render
 from exporter.scrape.metrics import COLLECTOR_SUCCESS

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address
 from typing import Optional
 
+from exporter.commands.output import write_out
 from exporter.config import Config
 from exporter.errors import UsageError
 from exporter.installation.static_config import StaticConfig, StaticNode
 from exporter.options import Flag, Options, Values, one_of
-from exporter.output import write_out
 from exporter.wiring.installation import look_for_installation
 
 JOB = "opengauss-cm"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Optional, TypeVar
 
 from exporter.config.document import LARGEST_FILE, Report, compose, count_lines
-from exporter.config.reading import Checks, Reader, Value, section
-from exporter.config.schema import SIGNATURES, Config, Signature
+from exporter.config.reading import Checks, Reader, Value
+from exporter.config.schema import CONFIG, SIGNATURES, Config, Signature
 from exporter.errors import ConfigError
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ def load_config(path: Optional[Path], checks: Checks = NO_CHECKS) -> Config:
 
 def parse_config(data: bytes, source: str, checks: Checks = NO_CHECKS) -> Config:
     """Read a configuration from bytes; ``source`` names them in the ConfigError's text."""
-    return parse(data, source, section(Config), checks)
+    return parse(data, source, CONFIG, checks)
 
 
 def parse_signatures(data: bytes, source: str, checks: Checks = NO_CHECKS) -> tuple[Signature, ...]:

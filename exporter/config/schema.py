@@ -193,3 +193,7 @@ class Config:
     endpoints: Annotated[tuple[EndpointConfig, ...], Key(ENDPOINTS)] = ()
     cm_query: Annotated[CmQuery, Key(section(CmQuery, _max_age_is_enough))] = CmQuery()
     logs: Annotated[Logs, Key(section(Logs))] = Logs()
+
+
+CONFIG = section(Config)
+"""Reads a whole file."""

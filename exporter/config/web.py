@@ -247,6 +247,9 @@ class WebConfig:
     rate_limit: Annotated[RateLimit, Key(section(RateLimit))] = RateLimit(0.0, 0)
 
 
+_WEB_CONFIG = section(WebConfig)
+
+
 def load_web_config(path: Path, tls_problems: TlsProblems = NO_CHECKS.tls_problems) -> WebConfig:
     """Read the file; raises ConfigError with every problem, also when it cannot be read."""
     return parse_web_config(read_file(path), path, tls_problems)
@@ -257,4 +260,4 @@ def parse_web_config(
 ) -> WebConfig:
     """Read the file's bytes; paths in it are relative to its own directory."""
     checks = Checks(tls_problems=tls_problems, directory=str(path.parent))
-    return parse(data, str(path), section(WebConfig), checks)
+    return parse(data, str(path), _WEB_CONFIG, checks)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from exporter.commands.output import write_out
 from exporter.errors import OutputError
-from exporter.output import write_out
 
 
 def test_what_is_told_arrives() -> None:
