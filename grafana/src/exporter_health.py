@@ -7,7 +7,6 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from exporter.cluster import metrics as cluster
 from exporter.logs import metrics as logs
 from exporter.ports import metrics as ports
-from exporter.scrape import client_library
 from exporter.scrape import metrics as exporter
 from exporter.scrape.base import Metric
 from grafana.src import house, recorded, tables, words
@@ -217,11 +216,11 @@ def _errors() -> str:
 
 def cost() -> list[house.Panel]:
     """Draw what the exporters cost their nodes."""
-    cpu = f"rate({SCOPE.select(client_library.PROCESS_CPU)}[$__rate_interval])"
+    cpu = f"rate({SCOPE.select(exporter.PROCESS_CPU)}[$__rate_interval])"
     return [
         _lines(
             About(15, "Memory", "Resident memory of each exporter.", 8, 7),
-            f"max by (node_name) ({_named(client_library.PROCESS_RESIDENT_MEMORY)})",
+            f"max by (node_name) ({_named(exporter.PROCESS_RESIDENT_MEMORY)})",
             "bytes",
         ),
         _lines(
@@ -231,7 +230,7 @@ def cost() -> list[house.Panel]:
         ),
         _lines(
             About(17, "Open files", "File descriptors of each exporter.", 8, 7),
-            f"max by (node_name) ({_named(client_library.PROCESS_OPEN_FDS)})",
+            f"max by (node_name) ({_named(exporter.PROCESS_OPEN_FDS)})",
             "short",
         ),
     ]
