@@ -98,6 +98,7 @@ def test_the_last_of_two_contradicting_switches_holds() -> None:
 def test_listen_addresses_are_written_as_everywhere(text: str, address: tuple[str, int]) -> None:
     """Port alone, host and port, bracketed IPv6 and port are addresses."""
     assert _options(f"--web.listen-address={text}").listen_addresses == (address,)
+    assert str(ListenAddress(*address)) == text
 
 
 def test_several_listen_addresses_keep_their_order_and_tell_their_ports() -> None:

@@ -17,7 +17,7 @@ from exporter.options import Flag, Options, Values, one_of
 from exporter.ports.facts import Endpoint
 from exporter.wiring.installation import look_for_installation
 
-NOBODY_TOLD = "not told"
+NOT_CONFIGURED = "not told"
 WILDCARD = "every address"
 _HEADING = ("ENDPOINT", "INSTANCE", "PORT", "BINDS", "CHECKED", "PROCESS", "FROM")
 FLAGS = (Flag("format", "text or json.", "FORMAT", one_of("text", "json"), "text"),)
@@ -25,7 +25,7 @@ _STATES = {FactState.OK: "ok", FactState.ABSENT: "absent"}
 
 
 def as_json(installation: Installation, endpoints: Sequence[Endpoint]) -> str:
-    """Give the report as one JSON object; ``addresses`` null: nobody told, empty: all."""
+    """Give the report as one JSON object; ``addresses`` null: not given, empty: all."""
     document = {
         "complete": not installation.problems,
         "user": installation.user,
@@ -102,7 +102,7 @@ def _bound(endpoint: Endpoint) -> str:
     if not endpoint.binds:
         return "nobody"
     if endpoint.addresses is None:
-        return NOBODY_TOLD
+        return NOT_CONFIGURED
     return ", ".join(str(address) for address in endpoint.addresses) or WILDCARD
 
 

@@ -1,4 +1,4 @@
-"""What a command tells on stdout, whole or with an error that says so."""
+"""Writing to stdout: all of it, or an error."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class Section:
 
     @property
     def is_sound(self) -> bool:
-        """Whether no problem of this section is known yet."""
+        """Whether no problem of this section has been reported yet."""
         return len(self._value.report) == self._problems_before
 
     def close(self) -> None:
@@ -216,7 +216,7 @@ def list_of(
     most: int,
     identity: Callable[[T], Hashable] = lambda item: item,
 ) -> Reader[tuple[T, ...]]:
-    """Make a reader of lists, whose items differ in ``identity``; None: that is not known."""
+    """Make a reader of lists without two items of the same ``identity``; None is like no other."""
 
     def read(value: Value) -> tuple[T, ...]:
         if not isinstance(value.node, yaml.SequenceNode):

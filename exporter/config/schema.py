@@ -88,8 +88,8 @@ class InstallationHints:
 class EndpointConfig:
     """One endpoint that is added, or that overrides the discovered one of the same key.
 
-    ``instance_id`` may be left out where the endpoint's word is one of the file's own.
-    ``addresses`` None: nobody told, what was discovered holds; empty: the wildcard.
+    ``instance_id`` may be left out for a custom endpoint, whose word is not in ENDPOINT_WORDS.
+    ``addresses`` None: not given, so that what was discovered holds; empty: the wildcard.
     ``process`` None: what was discovered, else what the endpoint's word stands for.
     """
 
@@ -106,7 +106,7 @@ def _endpoint_key(given: EndpointConfig) -> Optional[tuple[str, str]]:
 
 
 def _endpoint_is_whole(keys: Section, given: EndpointConfig) -> None:
-    """Require the instance of a known word, and the program of any other."""
+    """Require the instance of an endpoint of ENDPOINT_WORDS, and the program of a custom one."""
     name = given.endpoint
     if name in ENDPOINT_WORDS:
         keys.require("instance_id")

@@ -128,12 +128,12 @@ def address(value: Value) -> IPAddress:
     content = value.node.value
     refusal = f"{shown(content)} is not allowed; allowed: an IPv4 or IPv6 address without a zone"
     try:
-        found = ip_address(content)
+        ip = ip_address(content)
     except ValueError:
         raise RefusedError(refusal) from None
-    if isinstance(found, IPv6Address) and found.scope_id:
+    if isinstance(ip, IPv6Address) and ip.scope_id:
         raise RefusedError(refusal)
-    return found
+    return ip
 
 
 def parse_duration(text: str) -> Optional[float]:
