@@ -49,7 +49,7 @@ _IMPURE = {
     "installation": "accounts cluster_processes discovery",
     "logs": "host listing local_zone logfile service state",
     "ports": "proc_net readers sock_diag units",
-    "scrape": "guard registry turns",
+    "scrape": "guard registry",
     "web": "connection daemon gate reloading server site tls",
     "wiring": "installation logs ports query settings",
 }

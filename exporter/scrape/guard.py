@@ -1,9 +1,9 @@
 """The guard around one collector.
 
 A collector may raise, hang, or yield families that it must not. The guard has at most one run of it
-in flight, in whatever thread that is. Whoever asks while a run is in flight joins that run and sees
-the same result. A run that hangs keeps its place: no other is started, nobody waits for it again,
-and its collector reads as failed until the run ends by itself.
+in flight. Whoever asks while a run is in flight joins that run and sees the same result. A run that
+hangs keeps its place: no other is started, nobody waits for it again, and its collector reads as
+failed until the run ends by itself.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Callable, Optional, Protocol
+from dataclasses import dataclass
+from typing import Optional, Protocol
 
 import structlog
 
 from exporter.errors import CatalogueError, ExporterError
 from exporter.host.clock import Clock
+from exporter.host.worker import Worker
 from exporter.scrape.base import Family
-from exporter.scrape.turns import Call
 
 DEFAULT_PATIENCE_SECONDS = 9.5
 """How long a run is waited for at least: Prometheus's default scrape timeout, less our offset."""
@@ -37,47 +37,41 @@ class Collector(Protocol):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a finished run gave: its families, or the error that it ended in."""
-
-    families: tuple[Family, ...] = ()
-    error: Optional[BaseException] = None
-
-
-@dataclass(frozen=True)
 class Run:
-    """One run of a collector, in flight or done; nobody new waits for it after ``overdue_at``."""
+    """One run of a collector: its families or what it raised, once it is ``done``.
+
+    ``started`` and ``overdue_at`` are monotonic; nobody new waits for it after the latter.
+    """
 
     started: float
     overdue_at: float
-    done: Future[Outcome] = field(default_factory=Future)
-
-    def __post_init__(self) -> None:
-        self.done.set_running_or_notify_cancel()  # who stops waiting must not cancel it for others
+    done: Future[tuple[Family, ...]]
 
 
 class Guard:
-    """Runs one collector, and remembers how its runs went.
+    """Runs one collector in the worker's thread, and remembers how its runs went.
 
     ``duration`` is that of the last finished run in seconds, ``last_success`` the end of the last
     one that succeeded since the epoch; both are 0 before the first. ``last_finish`` is monotonic.
-    ``latest`` is the outcome of the last finished run, None before the first.
+    ``latest`` has the families of the last finished run, None when it failed or there was none.
     """
 
     def __init__(
         self,
         collector: Collector,
         declared: frozenset[str],
+        worker: Worker,
         clock: Clock,
-        patience: float = DEFAULT_PATIENCE_SECONDS,
+        patience: float,
     ) -> None:
         self.name = collector.name
         self.duration = 0.0
         self.last_success = 0.0
         self.last_finish: Optional[float] = None
-        self.latest: Optional[Outcome] = None
+        self.latest: Optional[tuple[Family, ...]] = None
         self._collector = collector
         self._declared = declared
+        self._worker = worker
         self._clock = clock
         self._patience = patience
         self._lock = threading.Lock()  # held for assignments only, never while a collector runs
@@ -85,17 +79,13 @@ class Guard:
         self._problem: Optional[str] = None
         self._log = structlog.get_logger().bind(collector=collector.name)
 
-    def join(self, budget: float, hand_over: Callable[[Call], None]) -> Run:
-        """Return the run in flight, or start one that its starter gives ``budget`` seconds.
-
-        That one counts as in flight from now on; the call that is handed over makes it.
-        """
+    def join(self, budget: float) -> Run:
+        """Return the run in flight, or submit one that its starter gives ``budget`` seconds."""
         with self._lock:
             if self._run is None or self._run.done.done():
                 now = self._clock.monotonic()
-                run = Run(now, now + max(budget, self._patience))
-                self._run = run
-                hand_over(lambda: self._execute(run))
+                done = self._worker.submit(self._execute)
+                self._run = Run(now, now + max(budget, self._patience), done)
             return self._run
 
     def in_flight_since(self) -> Optional[float]:
@@ -103,42 +93,40 @@ class Guard:
         run = self._run
         return None if run is None or run.done.done() else run.started
 
-    def result(self, run: Run) -> Optional[tuple[Family, ...]]:
-        """Return the run's families, or None, and log, once a change, why there are none."""
+    def result(self, run: Run, taken: set[str]) -> Optional[tuple[Family, ...]]:
+        """Return the run's families, or None, and log, once a change, why there are none.
+
+        ``taken`` are the names of the families that other collectors have on this page.
+        """
         if not run.done.done():
-            self._note("timeout", f"still running after {self._age(run):.1f} s")
+            age = self._clock.monotonic() - run.started
+            self._note("timeout", f"still running after {age:.1f} s")
             return None
-        outcome = run.done.result()
-        if outcome.error is not None:
-            self._note(_reason(outcome.error), str(outcome.error), outcome.error)
-            return None
-        self._note(None, "")
-        return outcome.families
+        error = run.done.exception()
+        if error is None:
+            families = run.done.result()
+            twice = taken & {family.name for family in families}
+            if not twice:
+                self._note(None, "")
+                return families
+            error = CatalogueError(f"{', '.join(sorted(twice))} comes from another collector, too")
+        self._note(_reason(error), str(error), error)
+        return None
 
-    def reject(self, error: CatalogueError) -> None:
-        """Log, once a change, that the result was no use to the page."""
-        self._note(error.reason, str(error))
-
-    def _age(self, run: Run) -> float:
-        return self._clock.monotonic() - run.started
-
-    def _execute(self, run: Run) -> None:
+    def _execute(self) -> tuple[Family, ...]:
         started = self._clock.monotonic()
-        outcome = self._collect()
-        self.last_finish = self._clock.monotonic()
-        self.duration = self.last_finish - started
-        if outcome.error is None:
-            self.last_success = self._clock.wall()
-        self.latest = outcome
-        run.done.set_result(outcome)
-
-    def _collect(self) -> Outcome:
         try:
             families = tuple(self._collector.collect())
             check_declared(families, self._declared)
-        except BaseException as error:  # noqa: BLE001 -- whatever it is, it costs this one only
-            return Outcome(error=error)
-        return Outcome(families)
+        except BaseException:
+            self.latest = None
+            raise
+        finally:
+            self.last_finish = self._clock.monotonic()
+            self.duration = self.last_finish - started
+        self.last_success = self._clock.wall()
+        self.latest = families
+        return families
 
     def _note(
         self, problem: Optional[str], text: str, error: Optional[BaseException] = None

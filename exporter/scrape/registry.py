@@ -4,39 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
-from typing import Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple
 
-from exporter.errors import CatalogueError
 from exporter.host.clock import Clock
-from exporter.scrape.base import Family
-from exporter.scrape.base import Metric as Entry
-from exporter.scrape.guard import DEFAULT_PATIENCE_SECONDS, Collector, Guard, Outcome, Run
+from exporter.host.worker import Worker
+from exporter.scrape.base import Family, Metric
+from exporter.scrape.guard import DEFAULT_PATIENCE_SECONDS, Collector, Guard
 from exporter.scrape.metrics import COLLECTOR_DURATION, COLLECTOR_LAST_SUCCESS, COLLECTOR_SUCCESS
-from exporter.scrape.turns import Call, Turns
 
 
 class Scrape:
-    """One look at all collectors, under way since it was made."""
+    """One look at all collectors, under way since it was made.
 
-    def __init__(self, guards: Sequence[Guard], turns: Turns, clock: Clock, budget: float) -> None:
+    ``done`` is so when all runs are that are waited for. Whoever waits for it calls ``next_wait``
+    before each wait, for that is what takes a collector that hangs out of the others' way.
+    """
+
+    def __init__(
+        self, guards: Sequence[Guard], worker: Worker, clock: Clock, budget: float
+    ) -> None:
         now = clock.monotonic()
+        self._worker = worker
         self._clock = clock
         self._deadline = now + budget
-        calls: list[Call] = []
-        self._runs = [(guard, guard.join(budget, calls.append)) for guard in guards]
-        turns.submit(calls)  # all in one go: a thread is woken once
-        self.pending: tuple[Future[Outcome], ...] = tuple(
-            run.done for _, run in self._runs if run.overdue_at > now
-        )
+        self._runs = [(guard, guard.join(budget)) for guard in guards]
+        self.done: Future[None] = Future()
+        self.done.set_running_or_notify_cancel()  # who stops waiting cannot cancel it
+        waited_for = [run.done for _, run in self._runs if run.overdue_at > now]
+        _after(waited_for, lambda: self.done.set_result(None))
 
-    @property
-    def remaining(self) -> float:
-        """Seconds for which ``pending`` may still be waited for."""
-        return max(0.0, self._deadline - self._clock.monotonic())
+    def next_wait(self) -> float:
+        """Return for how many seconds to wait for ``done`` before this is called again, 0 to end.
 
-    def when_done(self, call: Callable[[], None]) -> None:
-        """Have ``call`` made when all of ``pending`` are done, by the thread of the last one."""
-        _after(self.pending, call)
+        A run that is slow is left to its thread, and those behind it go on in another.
+        """
+        if self.done.done():
+            return 0.0
+        remaining = max(0.0, self._deadline - self._clock.monotonic())
+        return min(remaining, self._worker.relieve())
 
     def families(self) -> tuple[Family, ...]:
         """Return what is there now; a collector whose run is not done counts as failed."""
@@ -44,36 +49,23 @@ class Scrape:
         names: set[str] = set()
         success: list[tuple[tuple[str], float]] = []
         for guard, run in self._runs:
-            families = self._unique(guard, run, names)
+            families = guard.result(run, names)
             success.append(((guard.name,), float(families is not None)))
             page.extend(families or ())
-        return (*page, *self._self_metrics(success))
-
-    @staticmethod
-    def _unique(guard: Guard, run: Run, names: set[str]) -> Optional[tuple[Family, ...]]:
-        families = guard.result(run)
-        if families is None:
-            return None
-        own = {family.name for family in families}
-        if own & names:
-            twice = ", ".join(sorted(own & names))
-            guard.reject(CatalogueError(f"{twice} comes from another collector, too"))
-            return None
-        names |= own
-        return families
-
-    def _self_metrics(self, success: list[tuple[tuple[str], float]]) -> tuple[Family, ...]:
+            names.update(family.name for family in families or ())
         guards = [guard for guard, _ in self._runs]
         return (
+            *page,
             COLLECTOR_SUCCESS.family(success),
             COLLECTOR_DURATION.family(((guard.name,), guard.duration) for guard in guards),
             COLLECTOR_LAST_SUCCESS.family(((guard.name,), guard.last_success) for guard in guards),
         )
 
 
-def _after(runs: Sequence[Future[Outcome]], call: Callable[[], None]) -> None:
-    if runs:
-        runs[0].add_done_callback(lambda _: _after(runs[1:], call))
+def _after(futures: Sequence[Future[Any]], call: Callable[[], None]) -> None:
+    """Have ``call`` made when all are done, by the thread of the last one."""
+    if futures:
+        futures[0].add_done_callback(lambda _: _after(futures[1:], call))
     else:
         call()
 
@@ -98,7 +90,7 @@ class Registry:
     def __init__(
         self,
         collectors: Sequence[Collector],
-        catalogue: Sequence[Entry],
+        catalogue: Sequence[Metric],
         clock: Clock = Clock(),  # noqa: B008 -- frozen
         patience: float = DEFAULT_PATIENCE_SECONDS,
     ) -> None:
@@ -107,28 +99,33 @@ class Registry:
             raise ValueError(f"two collectors of one name: {names}")
         declared = frozenset(entry.name for entry in catalogue)
         self._clock = clock
-        self._turns = Turns("collectors")
-        self._guards = [Guard(each, declared, clock, patience) for each in collectors]
+        self._worker = Worker("collectors")
+        self._guards = [
+            Guard(collector, declared, self._worker, clock, patience) for collector in collectors
+        ]
 
     def begin(self, budget: float) -> Scrape:
         """Ask every collector, giving them ``budget`` seconds; returns at once."""
-        return Scrape(self._guards, self._turns, self._clock, budget)
+        return Scrape(self._guards, self._worker, self._clock, budget)
 
     def scrape(self, budget: float) -> tuple[Family, ...]:
         """Ask every collector and wait, ``budget`` seconds at most."""
         scrape = self.begin(budget)
-        wait(scrape.pending, timeout=scrape.remaining)
+        while seconds := scrape.next_wait():
+            wait([scrape.done], timeout=seconds)
         return scrape.families()
 
     def latest(self) -> Latest:
         """Return what is known from the last finished runs; starts none."""
-        good = [(g, g.latest.families) for g in self._guards if g.latest and not g.latest.error]
+        good = [(guard, guard.latest) for guard in self._guards if guard.latest is not None]
         succeeded = {guard.name for guard, _ in good}
         success = COLLECTOR_SUCCESS.family(
             ((guard.name,), float(guard.name in succeeded)) for guard in self._guards
         )
-        families = tuple(family for _, some in good for family in some)
-        return Latest((*families, success), min((g.last_success for g, _ in good), default=0.0))
+        families = tuple(family for _, latest in good for family in latest)
+        return Latest(
+            (*families, success), min((guard.last_success for guard, _ in good), default=0.0)
+        )
 
     @property
     def not_ready(self) -> tuple[str, ...]:
@@ -149,5 +146,5 @@ class Registry:
         return max(0.0, self._clock.monotonic() - max([min(starts), *ends]))
 
     def close(self) -> None:
-        """Let the collectors' threads end; a run in flight is left alone."""
-        self._turns.stop()
+        """Let the collectors' thread end; a run in flight is left alone."""
+        self._worker.stop()

@@ -7,7 +7,6 @@ import gc
 import signal
 import socket
 from collections.abc import Sequence
-from concurrent.futures import Future
 from typing import Callable, Optional, Protocol, TypeVar
 
 import structlog
@@ -138,17 +137,7 @@ class Daemon:
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         """Run what may take seconds without holding up the answers; one call after the other."""
-        result: Future[T] = Future()
-        result.set_running_or_notify_cancel()
-
-        def run() -> None:
-            try:
-                result.set_result(call())
-            except Exception as error:  # noqa: BLE001 -- raised where it is waited for
-                result.set_exception(error)
-
-        self._worker.submit(run)
-        return await asyncio.wrap_future(result)
+        return await asyncio.wrap_future(self._worker.submit(call))
 
     def _begin_warm_up(self) -> None:
         if self._warm_up is not None:

@@ -65,22 +65,25 @@ class PasswordChecker:
 
     def __init__(self, rest: Callable[[float], None] = time.sleep) -> None:
         self._rest = rest
+        self._owed = 0.0  # seconds of rest
         self._worker = Worker("passwords")
 
     def check(self, password: bytes, hashed: bytes) -> Future[bool]:
         """Begin to compare; what is cancelled before its turn costs nothing."""
-        result: Future[bool] = Future()
-        self._worker.submit(lambda: self._compare(password, hashed, result))
+        result = self._worker.submit(lambda: self._compare(password, hashed))
+        self._worker.submit(self._rest_if_wrong)
         return result
 
-    def _compare(self, password: bytes, hashed: bytes, result: Future[bool]) -> None:
-        if not result.set_running_or_notify_cancel():
-            return
+    def _compare(self, password: bytes, hashed: bytes) -> bool:
         began = time.thread_time()
         matches = _matches(password, hashed)
-        result.set_result(matches)
-        if not matches:
-            self._rest(REST * (time.thread_time() - began))
+        self._owed = 0.0 if matches else REST * (time.thread_time() - began)
+        return matches
+
+    def _rest_if_wrong(self) -> None:
+        owed, self._owed = self._owed, 0.0
+        if owed:
+            self._rest(owed)
 
 
 class BasicAuthentication:

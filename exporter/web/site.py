@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gzip
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
@@ -161,24 +160,14 @@ class Site:
 async def settled(scrape: Scrape) -> None:
     """Wait until all collectors are done or the scrape's time is over.
 
-    The loop is woken once, by the last of them.
+    The loop is woken once, by the last of them, as long as none is slow.
     """
-    if not scrape.pending:
-        return
-    loop = asyncio.get_running_loop()
-    over = loop.create_future()
-
-    def tell() -> None:
-        if not over.done():  # nobody waits any longer
-            over.set_result(None)
-
-    def wake() -> None:
-        if not loop.is_closed():  # a run that hung may end after everything else
-            loop.call_soon_threadsafe(tell)
-
-    scrape.when_done(wake)
-    with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(over, scrape.remaining)
+    done = asyncio.wrap_future(scrape.done)
+    try:
+        while seconds := scrape.next_wait():
+            await asyncio.wait({done}, timeout=seconds)
+    finally:
+        done.cancel()  # a run that hung may end when this loop is closed
 
 
 def landing_page(links: Mapping[str, str]) -> bytes:
