@@ -47,7 +47,7 @@ _IMPURE = {
     "host": "background cgroup clock command files names netlink netns privileges processes"
     " process_table procfs service_manager worker",
     "installation": "accounts cluster_processes discovery",
-    "logs": "host listing local_zone logfile service state",
+    "logs": "listing logfile plan service",
     "ports": "proc_net readers sock_diag units",
     "scrape": "guard registry",
     "web": "connection daemon gate reloading server site tls",

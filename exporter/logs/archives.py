@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Hashable, Mapping
+from collections.abc import Generator, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Optional
 
 from exporter.errors import ParseError, SourceError
-from exporter.logs.archive import behind, decompress
 from exporter.logs.evidence import Reading
 from exporter.logs.facts import LogErrorReason
-from exporter.logs.host import LogHost, reason_of
-from exporter.logs.lines import LEAD
-from exporter.logs.listing import ARCHIVE, Identity, Listed, Listing, Trouble
-from exporter.logs.logfile import LogFile, Piece
-from exporter.logs.reading import Ending, FileReader, Moment
+from exporter.logs.listing import ARCHIVE, Identity, Listed, Listing, LogHost, Trouble, reason_of
+from exporter.logs.logfile import LogFile, Piece, Position
+from exporter.logs.reading import Ending, FileReader, Moment, RetryBackoff
+from exporter.logs.records import LEAD
 from exporter.logs.table import FileTable
-from exporter.logs.troubles import Troubles
 
 _COMPARED = 4096  # bytes
 _ROUNDED = 2.0  # seconds; the time of a record may lie a little before its writing
@@ -40,7 +37,7 @@ class Archives:
         host: LogHost,
         table: FileTable,
         readers: Mapping[str, FileReader],
-        troubles: Troubles,
+        troubles: RetryBackoff,
     ) -> None:
         self._known = Known(set(), {})
         self._unread: list[Listed] = []
@@ -128,16 +125,16 @@ class Archives:
         self, listed: Listed, known: Optional[LogFile], since: Optional[float], moment: Moment
     ) -> _Text:
         """Go on from where the plain form was; else read all, and count what is news."""
-        reader = self._readers[listed.pattern.source]
+        position = Position(listed.pattern.source, listed.path, listed.device, listed.inode)
+        reading = Reading(moment.wall, listed.mtime, moment.horizon)
         if known is not None:
-            reading, position = Reading(moment.wall, listed.mtime, moment.horizon), known.position
-            return _Text(reader, reading, position.offset, position.history, position.skipping)
-        if since is None:
-            reading = Reading(moment.wall, listed.mtime, moment.horizon)
-            return _Text(reader, reading, 0, sys.maxsize, skipping=False)
-        news = min(since, moment.wall) - _ROUNDED  # the clock may have been put back meanwhile
-        reading = Reading(moment.wall, listed.mtime, count_since=news)
-        return _Text(reader, reading, 0, 0, skipping=False)
+            position.take_from(known.position)
+        elif since is None:
+            position.history = sys.maxsize
+        else:
+            news = min(since, moment.wall) - _ROUNDED  # the clock may have been put back meanwhile
+            reading = Reading(moment.wall, listed.mtime, count_since=news)
+        return _Text(self._readers[position.source], reading, position)
 
     def _plain_form(self, listed: Listed, first: bytes) -> Optional[LogFile]:
         """Find the file that has or had the archive's text, one that is gone above all."""
@@ -194,20 +191,67 @@ class _Text:
 
     reader: FileReader
     reading: Reading
-    offset: int
-    history: int
-    skipping: bool
+    position: Position
     rest: bytes = b""
     lead: bytes = b""
     found: bool = False
 
     def feed(self, block: bytes, *, last: bool = False) -> None:
         """Read on with the next block."""
-        piece = Piece(self.rest + block, self.lead, self.offset, at_end=True)
+        position = self.position
+        piece = Piece(self.rest + block, self.lead, position.offset, at_end=True)
         more = not last and len(piece.data) < _LONGEST_REST
-        fed = self.reader.take(piece, self, Ending(final=last, more=more), self.reading)
-        self.lead = (self.lead + piece.data[: fed.consumed])[-LEAD:]
-        self.rest = piece.data[fed.consumed :]
-        self.offset += fed.consumed
-        self.skipping = fed.skipping
-        self.found |= bool(fed.found)
+        ending = Ending(final=last, more=more)
+        scan = self.reader.take(piece, position, ending, self.reading)
+        self.lead = (self.lead + piece.data[: scan.consumed])[-LEAD:]
+        self.rest = piece.data[scan.consumed :]
+        position.offset, position.skipping = position.offset + scan.consumed, scan.skipping
+        self.found |= bool(scan.groups)
+
+
+_BLOCK = 256 * 1024
+_GZIP = 16 + zlib.MAX_WBITS
+LARGEST = 1 << 30  # bytes of text; more is cut, so that a bomb costs bounded time
+
+
+def decompress(host: LogHost, path: str) -> Generator[bytes, None, None]:
+    """Give the text of a gzip file, block by block.
+
+    Raises OSError, and ParseError for what is no gzip file or only the beginning of one.
+    """
+    descriptor = host.open(path)
+    try:
+        yield from _members(host, descriptor, path)
+    finally:
+        host.close(descriptor)
+
+
+def _members(host: LogHost, descriptor: int, path: str) -> Iterator[bytes]:
+    inflater, offset, total, rest = zlib.decompressobj(_GZIP), 0, 0, b""
+    while total < LARGEST:
+        if not rest:
+            rest = host.pread(descriptor, _BLOCK, offset)
+            offset += len(rest)
+        if not rest:
+            if inflater.eof or not offset:
+                return
+            raise ParseError(f"{path}: ends before its end")
+        if inflater.eof:
+            if not rest.strip(b"\0"):  # padding
+                return
+            inflater = zlib.decompressobj(_GZIP)
+        try:
+            text = inflater.decompress(rest, _BLOCK)
+        except zlib.error as error:
+            raise ParseError(f"{path}: not a gzip file: {error}") from error
+        rest = inflater.unconsumed_tail or inflater.unused_data
+        total += len(text)
+        yield text
+
+
+def behind(blocks: Iterator[bytes], offset: int) -> Iterator[bytes]:
+    """Give the text from an offset on."""
+    for block in blocks:
+        if offset < len(block):
+            yield block[offset:]
+        offset = max(0, offset - len(block))

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Callable, Optional
+from typing import Callable
 
 from exporter.config.schema import Signature
 from exporter.installation.facts import StopMarker
 from exporter.logs import metrics as catalogue
+from exporter.logs.evidence import stop_origins
 from exporter.logs.facts import LogErrorReason, LogSnapshot, SourceActivity, StopOrigin
 from exporter.ports.facts import Endpoint
 from exporter.scrape.base import Family, FamilyCache, Sample
 
 OTHER_PORT = "other"
-BIND_FAILURES = frozenset({"cm_server_bind_failed", "db_bind_failed", "dms_bind_failed"})
-RESTART_LIMIT_SECONDS = 120.0
-_PAUSE = "cluster_manual_pause"
-_NODE_STOP = "cluster_manual_start"
-_CM_AGENT = "cm_agent"
+_OWN_ERRORS = (LogErrorReason.STATE_FILE, LogErrorReason.INTERNAL)
 
 
 class LogsCollector:
@@ -47,9 +44,9 @@ class LogsCollector:
         What is read changes all the time, what the records tell seldom.
         """
         snapshot = self._snapshot()
-        told = replace(snapshot, activity={}, service_errors={}, covered_since={})
+        logged = replace(snapshot, activity={}, service_errors={}, covered_since={})
         return (
-            *self._records(told, self._signatures, self._endpoints()),
+            *self._records(logged, self._signatures, self._endpoints()),
             *self._reading(snapshot.activity, snapshot.service_errors),
         )
 
@@ -76,16 +73,21 @@ class StopOriginCollector:
     def collect(self) -> Iterable[Family]:
         """Look at the markers as they are now."""
         snapshot = self._snapshot()
-        told = LogSnapshot(
+        logged = LogSnapshot(
             restart_limit_times=snapshot.restart_limit_times, covered_since=snapshot.covered_since
         )
-        return self._cache(told, self._endpoints(), self._markers())
+        return self._cache(logged, self._endpoints(), self._markers())
 
 
 def _origin_families(
     snapshot: LogSnapshot, endpoints: Sequence[Endpoint], markers: Sequence[StopMarker]
 ) -> Iterator[Family]:
-    yield catalogue.STOP_ORIGIN.family(_stop_origins(snapshot, endpoints, markers))
+    instance_ids = {endpoint.instance_id for endpoint in endpoints if endpoint.instance_id}
+    yield catalogue.STOP_ORIGIN.family(
+        ((instance_id, origin.value), origin is actual)
+        for instance_id, actual in sorted(stop_origins(snapshot, instance_ids, markers).items())
+        for origin in StopOrigin
+    )
 
 
 def _record_families(
@@ -103,27 +105,6 @@ def _record_families(
     yield catalogue.START_FAILED_AFTER.single(snapshot.start_failed_after)
 
 
-def _reading_families(
-    activity: Mapping[str, SourceActivity], own_errors: Mapping[LogErrorReason, int]
-) -> Iterator[Family]:
-    """Show how the reading gets on."""
-    yield from _activity(activity)
-    yield catalogue.LOG_ERRORS.family(_errors(activity, own_errors))
-
-
-def bind_failure_age(snapshot: LogSnapshot, port: int, now: float) -> Optional[float]:
-    """Tell how many seconds ago a bind on the port failed last, as the logs say; None if never.
-
-    ``now`` is since the epoch. Only failures with EADDRINUSE become port reports.
-    """
-    times = [
-        report.time
-        for report in snapshot.port_reports
-        if report.port == port and report.signature in BIND_FAILURES
-    ]
-    return max(0.0, now - max(times)) if times else None
-
-
 def _port_reports(
     snapshot: LogSnapshot, signatures: Sequence[Signature], ports: Sequence[int]
 ) -> Iterator[Sample]:
@@ -137,38 +118,10 @@ def _port_reports(
                 yield (signature.id, port), youngest.get((signature.id, port), 0.0)
 
 
-def _stop_origins(
-    snapshot: LogSnapshot, endpoints: Sequence[Endpoint], markers: Sequence[StopMarker]
-) -> Iterator[Sample]:
-    """Show one origin for the node and for each instance, of those that have no marker none."""
-    origins = {"": StopOrigin.NONE}
-    origins.update({e.instance_id: StopOrigin.NONE for e in endpoints if e.instance_id})
-    for marker in markers:
-        if marker.marker != _PAUSE:
-            origins[marker.instance_id] = stop_origin(marker, snapshot)
-    for instance_id, actual in sorted(origins.items()):
-        for origin in StopOrigin:
-            yield (instance_id, origin.value), origin is actual
-
-
-def stop_origin(marker: StopMarker, snapshot: LogSnapshot) -> StopOrigin:
-    """Tell who made a marker that stops something.
-
-    CM itself makes none for the whole node. One for an instance it makes when it gives a resource
-    up, for all resources of the node, and says so less than two minutes before
-    (CM cma_instance_management_res.cpp). Nothing is known of a time whose log was not seen.
-    """
-    if marker.marker == _NODE_STOP:
-        return StopOrigin.OPERATOR
-    begin = marker.mtime - RESTART_LIMIT_SECONDS
-    # A record's time is that of its writing, a little before or after the marker's.
-    if any(begin < time <= marker.mtime + 1 for time in snapshot.restart_limit_times):
-        return StopOrigin.RESTART_LIMIT
-    covered = snapshot.covered_since.get(_CM_AGENT)
-    return StopOrigin.OPERATOR if covered is not None and covered <= begin else StopOrigin.UNKNOWN
-
-
-def _activity(activity: Mapping[str, SourceActivity]) -> Iterator[Family]:
+def _reading_families(
+    activity: Mapping[str, SourceActivity], own_errors: Mapping[LogErrorReason, int]
+) -> Iterator[Family]:
+    """Show how the reading gets on."""
     rows = [((source,), done) for source, done in activity.items()]
     yield catalogue.LOG_LINES.family((labels, done.lines) for labels, done in rows)
     yield catalogue.LOG_BYTES.family((labels, done.bytes) for labels, done in rows)
@@ -176,15 +129,13 @@ def _activity(activity: Mapping[str, SourceActivity]) -> Iterator[Family]:
     yield catalogue.LOG_TRUNCATIONS.family((labels, done.truncations) for labels, done in rows)
     yield catalogue.LOG_FILES.family((labels, done.files) for labels, done in rows)
     yield catalogue.LOG_LAG.family((labels, done.lag) for labels, done in rows)
-
-
-def _errors(
-    activity: Mapping[str, SourceActivity], own_errors: Mapping[LogErrorReason, int]
-) -> Iterator[Sample]:
-    own = (LogErrorReason.STATE_FILE, LogErrorReason.INTERNAL)
-    for reason in own:
-        yield ("", reason.value), own_errors.get(reason, 0)
-    for source, done in activity.items():
-        for reason in LogErrorReason:
-            if reason not in own:
-                yield (source, reason.value), done.errors.get(reason, 0)
+    own = [(("", reason.value), own_errors.get(reason, 0)) for reason in _OWN_ERRORS]
+    yield catalogue.LOG_ERRORS.family(
+        own
+        + [
+            ((source, reason.value), done.errors.get(reason, 0))
+            for source, done in activity.items()
+            for reason in LogErrorReason
+            if reason not in _OWN_ERRORS
+        ]
+    )

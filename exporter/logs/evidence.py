@@ -1,4 +1,4 @@
-"""Records that have a signature → what is known from the logs.
+"""Records that have a signature → what is known from the logs, and what follows from it.
 
 No file and no clock: what is read is handed in with the moment of reading. All of it can be
 written down and restored, so that an exporter that starts again knows what it knew.
@@ -14,14 +14,20 @@ from typing import Any, Callable, NamedTuple, Optional
 
 from exporter.config.schema import Signature
 from exporter.errors import ParseError
-from exporter.logs.facts import LogSnapshot, PortReport, RecordPrefix, StartStatus
-from exporter.logs.matcher import Found
+from exporter.installation.facts import StopMarker
+from exporter.logs.facts import LogSnapshot, PortReport, RecordPrefix, StartStatus, StopOrigin
+from exporter.logs.matcher import RecordGroup
 from exporter.logs.records import epoch, stamp_of
 
 RESTART_LIMIT = "resource_restart_limit"
 START_EXCEEDS = "start_exceeds_2min"
 START_FAILED = "start_failed"
+BIND_FAILURES = frozenset({"cm_server_bind_failed", "db_bind_failed", "dms_bind_failed"})
+RESTART_LIMIT_SECONDS = 120.0
 EADDRINUSE = "98"
+_PAUSE = "cluster_manual_pause"
+_NODE_STOP = "cluster_manual_start"
+_CM_AGENT = "cm_agent"
 _FUTURE = 120.0  # seconds that a record may be ahead of our clock (another host's disk, rounding)
 _CLOCKS_DIFFER = 2.0  # seconds between a record's own time and its file's mtime
 _MOST_REPORTS = 256
@@ -45,10 +51,11 @@ class Reading(NamedTuple):
 class LogEvidence:
     """What is known from the logs. For one thread.
 
-    ``zone`` gives the time zone of a source's programs.
+    ``zone`` gives the time zone that programs on this host write in. ``future_times`` counts by
+    source the records that were ahead of our clock.
     """
 
-    def __init__(self, signatures: Sequence[Signature], zone: Callable[[str], tzinfo]) -> None:
+    def __init__(self, signatures: Sequence[Signature], zone: Callable[[], tzinfo]) -> None:
         pairs = [(s.id, source) for s in signatures for source in s.sources]
         self.matches: dict[tuple[str, str], int] = dict.fromkeys(pairs, 0)
         self.last_match: dict[tuple[str, str], float] = dict.fromkeys(pairs, 0.0)
@@ -60,27 +67,27 @@ class LogEvidence:
         self.future_times: Counter[str] = Counter()
         self._zone = zone
 
-    def take(self, source: str, found: Found, reading: Reading) -> None:
+    def take(self, source: str, group: RecordGroup, reading: Reading) -> None:
         """Add the records of one group."""
-        key = (found.signature.id, source)
-        times = self._times(source, found, reading)
+        key = (group.signature.id, source)
+        times = self._times(source, group, reading)
         if reading.count_since is None:
-            self.matches[key] += found.counted
+            self.matches[key] += group.counted
         else:
             since = reading.count_since
-            own = [time for text, time in zip(found.times, times) if text]
+            own = [time for text, time in zip(group.times, times) if text]
             self.matches[key] += sum(time >= since for time in own)
-        if not found.counted and not found.times[-1]:
+        if not group.counted and not group.times[-1]:
             return  # an old record without a time of its own could have any
         if times[-1] < reading.not_before:
             return
-        if found.signature.id == RESTART_LIMIT:
+        if group.signature.id == RESTART_LIMIT:
             known = {*self.restart_limit_times, *times}
             self.restart_limit_times = sorted(known)[-_MOST_RESTART_LIMITS:]
-        self._note_port(found, times[-1], reading.now)
+        self._note_port(group, times[-1], reading.now)
         if _is_newer(times[-1], self.last_match[key], reading.now):
             self.last_match[key] = times[-1]
-            self._note_start(found)
+            self._note_start(group)
 
     def cover(self, source: str, head: RecordPrefix, reading: Reading) -> None:
         """Know that the records of a source are seen from this one on."""
@@ -91,30 +98,30 @@ class LogEvidence:
         """Know that the records of a source are seen from a time on, or from an earlier one."""
         self.covered_since[source] = min(time, self.covered_since.get(source, time))
 
-    def _times(self, source: str, found: Found, reading: Reading) -> list[float]:
+    def _times(self, source: str, group: RecordGroup, reading: Reading) -> list[float]:
         """Tell when the records were written; only the last one's, if that is enough."""
-        every = reading.count_since is not None or found.signature.id == RESTART_LIMIT
-        wanted = found.times if every else found.times[-1:]
-        return [self._time(source, text, found.zone, reading) for text in wanted]
+        every = reading.count_since is not None or group.signature.id == RESTART_LIMIT
+        wanted = group.times if every else group.times[-1:]
+        return [self._time(source, text, group.zone, reading) for text in wanted]
 
     def _time(self, source: str, text: bytes, zone: bytes, reading: Reading) -> float:
         """Tell when a record was written; without a time of its own when it can be seen first."""
         unknown = min(reading.now, reading.written)
-        stamp = stamp_of(RecordPrefix(0, 0, text, zone)) if text else None
+        stamp = stamp_of(text, zone)
         if stamp is None:
             return unknown
-        time = epoch(stamp, self._zone(source), unknown + _CLOCKS_DIFFER)
+        time = epoch(stamp, self._zone(), unknown + _CLOCKS_DIFFER)
         if time > reading.now + _FUTURE:
             self.future_times[source] += 1
             return reading.now
         return time
 
-    def _note_port(self, found: Found, time: float, now: float) -> None:
-        fields = found.fields
+    def _note_port(self, group: RecordGroup, time: float, now: float) -> None:
+        fields = group.fields
         port = _port(fields.get("port", ""))
         if not port or fields.get("code", EADDRINUSE) != EADDRINUSE:
             return
-        key = (found.signature.id, port)
+        key = (group.signature.id, port)
         known = self.reports.get(key)
         if known and not _is_newer(time, known.time, now):
             return
@@ -125,18 +132,18 @@ class LogEvidence:
             *key, time, address, fields.get("uid", ""), fields.get("inode", "")
         )
 
-    def _note_start(self, found: Found) -> None:
-        fields = found.fields
-        if found.signature.id == START_EXCEEDS:
+    def _note_start(self, group: RecordGroup) -> None:
+        fields = group.fields
+        if group.signature.id == START_EXCEEDS:
             known = self.start_status._asdict()
             self.start_status = StartStatus(
                 **{scope: _number(fields.get(scope), known[scope]) for scope in known}
             )
-        if found.signature.id == START_FAILED:
+        if group.signature.id == START_FAILED:
             self.start_failed_after = _number(fields.get("seconds"), self.start_failed_after)
 
     def snapshot(self) -> LogSnapshot:
-        """Return what is known, as it is now; what was done for the sources is not in it."""
+        """Return what is known, as it is now, without what was done for the sources."""
         return LogSnapshot(
             matches=dict(self.matches),
             last_match=dict(self.last_match),
@@ -183,6 +190,50 @@ class LogEvidence:
         self.start_failed_after = start_failed_after
         self.restart_limit_times = limits[-_MOST_RESTART_LIMITS:]
         self.covered_since = covered
+
+
+def bind_failure_age(snapshot: LogSnapshot, port: int, now: float) -> Optional[float]:
+    """Tell how many seconds ago a bind on the port failed last, as the logs say; None if never.
+
+    ``now`` is since the epoch. Only failures with EADDRINUSE become port reports.
+    """
+    times = [
+        report.time
+        for report in snapshot.port_reports
+        if report.port == port and report.signature in BIND_FAILURES
+    ]
+    return max(0.0, now - max(times)) if times else None
+
+
+def stop_origins(
+    snapshot: LogSnapshot, instance_ids: Iterable[str], markers: Iterable[StopMarker]
+) -> dict[str, StopOrigin]:
+    """Tell who stopped the node, which is the empty id, and each instance.
+
+    What has no marker is not stopped. A pause of the cluster stops nothing.
+    """
+    origins = dict.fromkeys(["", *instance_ids], StopOrigin.NONE)
+    for marker in markers:
+        if marker.marker != _PAUSE:
+            origins[marker.instance_id] = stop_origin(marker, snapshot)
+    return origins
+
+
+def stop_origin(marker: StopMarker, snapshot: LogSnapshot) -> StopOrigin:
+    """Tell who made a marker that stops something.
+
+    CM itself makes none for the whole node. One for an instance it makes when it gives a resource
+    up, for all resources of the node, and says so less than two minutes before
+    (CM cma_instance_management_res.cpp). Nothing is known of a time whose log was not seen.
+    """
+    if marker.marker == _NODE_STOP:
+        return StopOrigin.OPERATOR
+    begin = marker.mtime - RESTART_LIMIT_SECONDS
+    # A record's time is that of its writing, a little before or after the marker's.
+    if any(begin < time <= marker.mtime + 1 for time in snapshot.restart_limit_times):
+        return StopOrigin.RESTART_LIMIT
+    covered = snapshot.covered_since.get(_CM_AGENT)
+    return StopOrigin.OPERATOR if covered is not None and covered <= begin else StopOrigin.UNKNOWN
 
 
 def _is_newer(time: float, known: float, now: float) -> bool:

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
-from typing import NamedTuple, Optional
-
-
-class Stamp(NamedTuple):
-    """A record's own time: local, and the zone when the record names it."""
-
-    local: datetime
-    zone: Optional[tzinfo] = None
+from typing import NamedTuple
 
 
 class RecordPrefix(NamedTuple):
@@ -28,18 +21,6 @@ class RecordPrefix(NamedTuple):
     zone: bytes = b""
     level: bytes = b""
     thread: bytes = b""
-
-
-class SignatureHit(NamedTuple):
-    """One record that has a signature, once a moment is known for it.
-
-    ``time`` is in seconds since the epoch. ``fields`` are the pattern's named groups that took
-    part in the match.
-    """
-
-    signature: str
-    time: float
-    fields: Mapping[str, str]
 
 
 class LogErrorReason(str, enum.Enum):
@@ -93,9 +74,12 @@ class StartStatus(NamedTuple):
     instance: int = 5
 
 
-@dataclass(frozen=True)
+@dataclass
 class SourceActivity:
-    """What was read of one source since the exporter started; ``lag`` is in bytes."""
+    """What was read of one source since the exporter started.
+
+    ``files`` are those that are there, ``lag`` is how many of their bytes are not read yet.
+    """
 
     files: int = 0
     lag: int = 0
@@ -103,7 +87,7 @@ class SourceActivity:
     bytes: int = 0
     rotations: int = 0
     truncations: int = 0
-    errors: Mapping[LogErrorReason, int] = field(default_factory=dict)
+    errors: Counter[LogErrorReason] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Callable, NamedTuple, Optional, Protocol, TypeVar
+from dataclasses import replace
+from functools import partial
+from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
 from exporter.errors import SourceError
 from exporter.logs.archives import Archives
-from exporter.logs.copies import Originals, Predecessors, settle_copy
-from exporter.logs.facts import LogErrorReason
-from exporter.logs.host import LogHost, reason_of
-from exporter.logs.listing import LogLister, Pattern, Trouble
+from exporter.logs.evidence import LogEvidence
+from exporter.logs.facts import LogErrorReason, SourceActivity
+from exporter.logs.listing import LogHost, LogLister, Pattern, Trouble, reason_of
 from exporter.logs.logfile import LogFile
 from exporter.logs.matcher import LogMatcher
-from exporter.logs.reading import Activity, EvidenceSink, FileReader, Moment
-from exporter.logs.table import CoverageSink, FileTable
-from exporter.logs.troubles import Troubles
+from exporter.logs.reading import FileReader, Moment, RetryBackoff
+from exporter.logs.table import FileTable, Originals, settle_copy, take_over
 
 THOROUGH_SECONDS = 10.0
 GONE_SECONDS = 10.0
@@ -28,10 +28,6 @@ MOST_OPEN = 256
 T = TypeVar("T")
 
 
-class Evidence(EvidenceSink, CoverageSink, Protocol):
-    """What the follower tells its findings to."""
-
-
 class Poll(NamedTuple):
     """What a poll did: whether records were found, and whether more is there to be read now."""
 
@@ -39,37 +35,25 @@ class Poll(NamedTuple):
     more: bool
 
 
-@dataclass
-class Standing:
-    """How far the files of a source are read that are there.
-
-    ``lag`` is how many bytes are not read, without those that wait. ``looks_back``: records that
-    are older than the first look are still to be read.
-    """
-
-    files: int = 0
-    lag: int = 0
-    looks_back: bool = False
-
-
 class LogFollower:
     """Follows the files of patterns. For one thread.
 
-    ``patterns`` and ``horizon`` are asked when they are needed; the latter tells how far back,
-    since the epoch, a first look goes. At most ``most_open`` files stay open.
+    ``patterns`` and ``horizon`` are asked when they are needed; the latter takes the time and tells
+    how far back a first look goes, both since the epoch. At most ``most_open`` files stay open.
     """
 
     def __init__(
         self,
         patterns: Callable[[], Sequence[Pattern]],
         matchers: Mapping[str, LogMatcher],
-        evidence: Evidence,
-        horizon: Callable[[], float],
+        evidence: LogEvidence,
+        horizon: Callable[[float], float],
         *,
         host: LogHost,
         most_open: int = MOST_OPEN,
     ) -> None:
-        self.activity = {source: Activity() for source in matchers}
+        self.activity = {source: SourceActivity() for source in matchers}
+        self._evidence = evidence
         self._patterns = patterns
         self._horizon = horizon
         self._most_open = most_open
@@ -77,7 +61,7 @@ class LogFollower:
             source: FileReader(source, matcher, evidence, self.activity[source])
             for source, matcher in matchers.items()
         }
-        self._troubles = Troubles(self.activity)
+        self._troubles = RetryBackoff(self.activity)
         self._table = FileTable(host, evidence, self.activity)
         self._archives = Archives(host, self._table, self._readers, self._troubles)
         self._lister = LogLister(host)
@@ -95,10 +79,11 @@ class LogFollower:
         listing = self._lister.look(patterns, wall, thorough=thorough)
         self._troubles.listed(listing.troubles, monotonic)
         looks_back = any(p not in self._table.seen for p in patterns) or self._table.looks_back()
-        moment = Moment(wall, monotonic, self._horizon() if looks_back else wall, last)
+        moment = Moment(wall, monotonic, self._horizon(wall) if looks_back else wall, last)
         reopen = self._table.meet(listing, moment)
-        self._each(reopen, monotonic, _open)
-        self._each(self._open_files(), monotonic, _look)
+        # If a path leads to another file by now, the next listing will tell.
+        self._each(reopen, monotonic, LogFile.open)
+        self._each(self._open_files(), monotonic, lambda file: file.look(monotonic))
         self._settle(monotonic, thorough=thorough)
         found = self._read(moment)
         found |= self._archives.read(listing, moment)
@@ -109,16 +94,28 @@ class LogFollower:
         self._table.seen.update((p, wall) for p in patterns if p not in listing.unreadable)
         return Poll(found, more=any(_has_more(file) for file in self._open_files()))
 
-    def standings(self) -> dict[str, Standing]:
-        """Tell of each source how far its files are read."""
-        found = {source: Standing() for source in self.activity}
+    def progress(self) -> dict[str, SourceActivity]:
+        """Tell of each source what was done for it, and how far its files are read.
+
+        Bytes that were seen, and wait for the rest of their line, are not behind.
+        """
+        progress = {source: self._progress(source) for source in self.activity}
         for file in self._table.present():
-            standing, position = found[file.position.source], file.position
-            standing.files += 1
-            standing.looks_back |= position.offset < position.history
+            position, activity = file.position, progress[file.position.source]
+            activity.files += 1
             if not position.copy_of:
-                standing.lag += max(0, file.size - position.offset - file.waiting)
-        return found
+                activity.lag += max(0, file.size - position.offset - file.waiting)
+        return progress
+
+    def _progress(self, source: str) -> SourceActivity:
+        done = self.activity[source]
+        future = {LogErrorReason.FUTURE_TIME: self._evidence.future_times[source]}
+        return replace(done, errors=done.errors + Counter(future))
+
+    def looks_back(self) -> set[str]:
+        """List the sources of which records older than the first look are still to be read."""
+        positions = (file.position for file in self._table.present())
+        return {p.source for p in positions if p.offset < p.history}
 
     def dump(self) -> dict[str, Any]:
         """Write down how far everything has been read, in JSON's types."""
@@ -162,26 +159,26 @@ class LogFollower:
 
     def _settle_fresh(self, now: float) -> None:
         """Decide about new files: which of them are copies."""
-        predecessors, originals = Predecessors(self._table.gone()), Originals()
-        self._each_fresh(now, lambda file, _: self._go_on(file, predecessors))
-        self._each(self._open_files(), now, lambda file, _: originals.add(file))
-        self._each_fresh(now, lambda file, _: originals.set_aside(file))
+        predecessors, originals = self._table.predecessors(), Originals()
+        self._each_fresh(now, lambda file: self._go_on(file, predecessors))
+        self._each(self._open_files(), now, originals.add)
+        self._each_fresh(now, originals.set_aside)
 
-    def _go_on(self, file: LogFile, predecessors: Predecessors) -> None:
-        predecessor = predecessors.go_on(file)
+    def _go_on(self, file: LogFile, predecessors: list[LogFile]) -> None:
+        predecessor = take_over(file, predecessors)
         if predecessor is not None:
             self._table.forget(predecessor)
 
-    def _each_fresh(self, now: float, action: Callable[[LogFile, float], None]) -> None:
+    def _each_fresh(self, now: float, action: Callable[[LogFile], None]) -> None:
         fresh = [file for file in self._open_files() if file.fresh]
         self._each(sorted(fresh, key=lambda one: one.seniority), now, action)
 
-    def _settle_copy(self, file: LogFile, _now: float) -> None:
+    def _settle_copy(self, file: LogFile) -> None:
         original = self._table.with_content(file.position.copy_of)
         if file.changed or original is None or original.changed or not original.is_open:
             settle_copy(file, original)
 
-    def _rewind_if_replaced(self, file: LogFile, _now: float) -> None:
+    def _rewind_if_replaced(self, file: LogFile) -> None:
         """Begin a file again that does not have the content any more that was read of it."""
         same_file, file.verified = file.verified, True
         if file.is_intact():
@@ -198,27 +195,25 @@ class LogFollower:
         for file in self._open_files():
             if file.fresh or file.position.copy_of:
                 continue
-            turn = _turn(self._readers[file.position.source], moment)
+            turn = partial(self._readers[file.position.source].turn, moment=moment)
             found |= self._attempt(file, moment.monotonic, turn) or False
             if file.is_open:
                 self._troubles.worked(file.position.identity, file.position.path)
         return found
 
     def _each(
-        self, files: Iterable[LogFile], now: float, action: Callable[[LogFile, float], object]
+        self, files: Iterable[LogFile], now: float, action: Callable[[LogFile], object]
     ) -> None:
         for file in files:
             self._attempt(file, now, action)
 
-    def _attempt(
-        self, file: LogFile, now: float, action: Callable[[LogFile, float], T]
-    ) -> Optional[T]:
+    def _attempt(self, file: LogFile, now: float, action: Callable[[LogFile], T]) -> Optional[T]:
         """Do something with a file, unless it failed lately; None, and it is closed, on failure."""
         key = file.position.identity
         if not self._troubles.may_try(key, now):
             return None
         try:
-            return action(file, now)
+            return action(file)
         except (OSError, SourceError) as error:
             reason = reason_of(error) if isinstance(error, OSError) else LogErrorReason.IO_ERROR
         if reason is not None:
@@ -250,18 +245,6 @@ class LogFollower:
         for file in files[: max(0, len(files) - most)]:
             if not _has_more(file):
                 file.close()
-
-
-def _look(file: LogFile, now: float) -> None:
-    file.look(now)
-
-
-def _open(file: LogFile, _now: float) -> None:
-    file.open()  # if its path leads to another file now, the next listing will tell
-
-
-def _turn(reader: FileReader, moment: Moment) -> Callable[[LogFile, float], bool]:
-    return lambda file, _: reader.turn(file, moment)
 
 
 def _has_more(file: LogFile) -> bool:

@@ -43,14 +43,14 @@ which decides about new files; here is the part of a single one):
 from __future__ import annotations
 
 import os
+import posixpath
 import zlib
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple, Optional
 
 from exporter.errors import ParseError
-from exporter.logs.host import LogHost
-from exporter.logs.lines import LEAD
-from exporter.logs.listing import Identity
+from exporter.logs.listing import Identity, LogHost
+from exporter.logs.records import LEAD
 
 HEAD = 1024  # bytes
 TAIL = 256  # bytes
@@ -164,6 +164,11 @@ class LogFile:
     def is_open(self) -> bool:
         """Whether it costs a file descriptor."""
         return self._descriptor is not None
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Its source and directory: only files of one place can be copies of each other."""
+        return self.position.source, posixpath.dirname(self.position.path)
 
     @property
     def seniority(self) -> tuple[int, int]:

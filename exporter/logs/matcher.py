@@ -8,22 +8,23 @@ and a chunk gives one group for all records that differ in nothing but their tim
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
 from exporter.config.schema import Signature
 from exporter.logs.facts import RecordPrefix
-from exporter.logs.line_finder import LineFinder
-from exporter.logs.lines import (
+from exporter.logs.patterns import LineFinder, PatternSet, compile_pattern
+from exporter.logs.records import (
     LONGEST_LINE,
     Chunk,
+    Grammar,
     count_long_lines,
     decoded,
     details_below,
     head_above,
+    prefixes,
     records_of,
 )
-from exporter.logs.patterns import PatternSet, compile_pattern
-from exporter.logs.records import Grammar, prefixes
 
 _CM_TIME = len("2026-11-22 12:13:21.728")
 _CM_MARK = b" tid="
@@ -32,52 +33,43 @@ _LONGEST_REMEMBERED = 1024  # bytes
 _FAR = 16 * 1024  # bytes behind a line, within which the few lines below it surely are
 
 
-class _Group:
-    """Records of one chunk that differ in nothing but their time.
-
-    ``old`` is how many of them begin before the chunk's ``count_from``; ``last`` is where the last
-    one's line begins.
-    """
-
-    __slots__ = ("fields", "last", "old", "signature", "times", "zone")
-
-    def __init__(self, signature: int, zone: bytes, fields: Mapping[str, str]) -> None:
-        self.signature = signature
-        self.zone = zone
-        self.fields = fields
-        self.times: list[bytes] = []
-        self.old = 0
-        self.last = 0
-
-
-class Found(NamedTuple):
+@dataclass
+class RecordGroup:
     """Records of one chunk that differ in nothing but their time.
 
     ``times`` are in the order of the file and as written, empty where a record has none; ``zone``
-    is what the records call their zone. ``counted`` is how many of them begin at or behind the
-    chunk's ``count_from``.
+    is what the records call their zone. ``old`` is how many of them begin before the chunk's
+    ``count_from``; ``last`` is where the last one's line begins.
     """
 
     signature: Signature
-    times: Sequence[bytes]
     zone: bytes
-    counted: int
     fields: Mapping[str, str]
+    times: list[bytes] = field(default_factory=list)
+    old: int = 0
+    last: int = 0
+
+    @property
+    def counted(self) -> int:
+        """How many of them begin at or behind the chunk's ``count_from``."""
+        return len(self.times) - self.old
 
 
 class Scan(NamedTuple):
-    """What one chunk gave, ordered by where the last record of each begins.
+    """What one chunk gave, ordered by where the last record of each group begins.
 
-    The bytes behind ``consumed`` belong to a record that goes on.
+    The bytes behind ``consumed`` belong to a record that goes on. ``skipping``: the chunk ends
+    inside a line that is too long, of which the rest is to be passed over.
     """
 
-    found: list[Found]
+    groups: list[RecordGroup]
     consumed: int
-    lines: int
-    long_lines: int
+    lines: int = 0
+    long_lines: int = 0
+    skipping: bool = False
 
 
-_Groups = dict[Hashable, Optional[tuple[_Group, ...]]]
+_Groups = dict[Hashable, Optional[tuple[RecordGroup, ...]]]
 _Meaning = tuple[tuple[int, Mapping[str, str]], ...]
 
 
@@ -97,7 +89,7 @@ class LogMatcher:
         self._inherits = inherits
         self._patterns = [compile_pattern(s.pattern) for s in signatures]
         self._has_fields = [bool(pattern.groupindex) for pattern in self._patterns]
-        self._details = [[compile_pattern(d) for d in s.details] for s in signatures]
+        self._details = {s.id: [compile_pattern(d) for d in s.details] for s in signatures}
         self._set = PatternSet([s.pattern for s in signatures])
         self._lines = LineFinder([s.pattern for s in signatures])
         self._memory: dict[bytes, Optional[_Meaning]] = {}
@@ -121,8 +113,8 @@ class LogMatcher:
         groups: _Groups = {}
         end = self._gather(groups, chunk, count_from)
         lines = data.count(b"\n", 0, end) + (end > data.rfind(b"\n", 0, end) + 1)
-        found = self._finish(groups, chunk._replace(end=end, more=False))
-        return Scan(found, end, lines, count_long_lines(data, end))
+        finished = self._finish(groups, chunk._replace(end=end, more=False))
+        return Scan(finished, end, lines, count_long_lines(data, end))
 
     def _gather(self, groups: _Groups, chunk: Chunk, count_from: int) -> int:
         """Sort all records into groups; give the end of what could be read for good.
@@ -153,7 +145,7 @@ class LogMatcher:
         groups: _Groups,
         chunk: Chunk,
         line: tuple[int, int],
-        known: Optional[tuple[_Group, ...]],
+        known: Optional[tuple[RecordGroup, ...]],
         count_from: int,
     ) -> bool:
         """Sort the records of a line that needs a closer look; False if more of it is to come."""
@@ -186,12 +178,16 @@ class LogMatcher:
                 return heads[0]
         return None
 
-    def _known(self, words: bytes, line: bytes) -> Optional[tuple[_Group, ...]]:
+    def _known(self, words: bytes, line: bytes) -> Optional[tuple[RecordGroup, ...]]:
         """Make the groups of a CM record by its words; None if it is not alone on its line."""
         if words not in self._memory:
             self._remember(words, line)
         meaning = self._memory.get(words)
-        return None if meaning is None else tuple(_Group(i, b"", f) for i, f in meaning)
+        return (
+            None
+            if meaning is None
+            else tuple(RecordGroup(self._signatures[i], b"", f) for i, f in meaning)
+        )
 
     def _remember(self, words: bytes, line: bytes) -> None:
         if len(line) > _LONGEST_REMEMBERED:
@@ -210,7 +206,7 @@ class LogMatcher:
 
     def _unknown(
         self, groups: _Groups, chunk: Chunk, start: int, line: bytes
-    ) -> list[tuple[_Group, bytes]]:
+    ) -> list[tuple[RecordGroup, bytes]]:
         """Give the groups of any line, with as many records as it may hold."""
         if not self._set.matches(line):
             return []
@@ -222,12 +218,12 @@ class LogMatcher:
         ]
         if not found:  # a pattern that spans what we take for two records
             found = [(heads[0] if heads else None, meaning) for meaning in self._meaning(line)]
-        sightings: list[tuple[_Group, bytes]] = []
+        sightings: list[tuple[RecordGroup, bytes]] = []
         for head, (index, fields) in found:
             own = head or (head_above(chunk, start, self._grammars) if self._inherits else None)
             zone, time = (own.zone, own.time) if own else (b"", b"")
             key = (index, zone, tuple(fields.items()))
-            known = groups.setdefault(key, (_Group(index, zone, fields),))
+            known = groups.setdefault(key, (RecordGroup(self._signatures[index], zone, fields),))
             sightings.extend((group, time) for group in known or ())
         return sightings
 
@@ -238,25 +234,20 @@ class LogMatcher:
             if match:
                 yield index, decoded(match.groupdict()) if self._has_fields[index] else {}
 
-    def _goes_on(self, group: _Group, chunk: Chunk, stop: int) -> bool:
+    def _goes_on(self, group: RecordGroup, chunk: Chunk, stop: int) -> bool:
         """Whether lines that belong to a record may still be to come."""
-        details = self._details[group.signature]
+        details = self._details[group.signature.id]
         if not details or chunk.end - stop > _FAR:
             return False
         return not details_below(chunk, stop + 1, details, self._grammars)[0]
 
-    def _finish(self, groups: _Groups, chunk: Chunk) -> list[Found]:
+    def _finish(self, groups: _Groups, chunk: Chunk) -> list[RecordGroup]:
         """Read what stands below the last record of each group, and bring them in order."""
-        finished = []
-        for group in sorted(
-            (group for of_line in groups.values() for group in of_line or () if group.times),
-            key=lambda group: group.last,
-        ):
-            fields, details = group.fields, self._details[group.signature]
+        finished = [group for of_line in groups.values() for group in of_line or () if group.times]
+        for group in finished:
+            details = self._details[group.signature.id]
             if details:
                 below = chunk.data.find(b"\n", group.last) + 1 or chunk.end
-                fields = {**fields, **details_below(chunk, below, details, self._grammars)[1]}
-            signature = self._signatures[group.signature]
-            counted = len(group.times) - group.old
-            finished.append(Found(signature, group.times, group.zone, counted, fields))
-        return finished
+                fields = details_below(chunk, below, details, self._grammars)[1]
+                group.fields = {**group.fields, **fields}
+        return sorted(finished, key=lambda group: group.last)

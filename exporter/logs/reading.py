@@ -1,42 +1,24 @@
-"""Reading a file's new bytes into evidence, piece by piece."""
+"""Reading a file's new bytes into evidence, piece by piece; what fails is tried again later."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Callable, NamedTuple
 
-from exporter.logs.evidence import Reading
-from exporter.logs.facts import LogErrorReason, RecordPrefix
-from exporter.logs.lines import LONGEST_LINE
-from exporter.logs.logfile import LogFile, Piece
-from exporter.logs.matcher import Found, LogMatcher
+import structlog
+
+from exporter.logs.evidence import LogEvidence, Reading
+from exporter.logs.facts import LogErrorReason, SourceActivity
+from exporter.logs.listing import Trouble
+from exporter.logs.logfile import LogFile, Piece, Position
+from exporter.logs.matcher import LogMatcher, Scan
+from exporter.logs.records import LONGEST_LINE
 
 PIECE = 1024 * 1024  # bytes; what is searched at once
 PIECES_A_TURN = 4
 LINES_BELOW_SECONDS = 2.0
 NEIGHBOUR_SECONDS = 60.0
-
-
-class EvidenceSink(Protocol):
-    """Takes what the records tell."""
-
-    def take(self, source: str, found: Found, reading: Reading) -> None:
-        """Add the records of one group."""
-
-    def cover(self, source: str, head: RecordPrefix, reading: Reading) -> None:
-        """Know that the records of a source are seen from this one on."""
-
-
-@dataclass
-class Activity:
-    """What was done for one source since the exporter started."""
-
-    lines: int = 0
-    bytes: int = 0
-    rotations: int = 0
-    truncations: int = 0
-    errors: Counter[LogErrorReason] = field(default_factory=Counter)
 
 
 class Moment(NamedTuple):
@@ -51,28 +33,6 @@ class Moment(NamedTuple):
     last: bool = False
 
 
-class Fed(NamedTuple):
-    """What a matcher made of a piece; ``skipping``: the piece ends inside a line too long."""
-
-    found: list[Found]
-    consumed: int
-    skipping: bool = False
-    lines: int = 0
-    long_lines: int = 0
-
-
-class Progress(Protocol):
-    """Where the reading of a text is, as far as it decides what the next piece means."""
-
-    @property
-    def skipping(self) -> bool:
-        """Whether the next piece begins inside a line of which the rest is passed over."""
-
-    @property
-    def history(self) -> int:
-        """The offset before which records are older than the first look."""
-
-
 class Ending(NamedTuple):
     """``final``: what follows the last newline is a line. ``more``: lines may still come."""
 
@@ -80,24 +40,24 @@ class Ending(NamedTuple):
     more: bool
 
 
-def feed(matcher: LogMatcher, piece: Piece, *, skipping: bool, ending: Ending, history: int) -> Fed:
-    """Have a piece searched; ``history`` is the offset before which nothing is counted.
+def feed(matcher: LogMatcher, piece: Piece, position: Position, ending: Ending) -> Scan:
+    """Have the piece at a position searched; nothing is counted of what is history there.
 
     Always gets on with a piece that does not reach the file's end.
     """
-    start = _behind_junk(piece.data, skipping=skipping)
+    start = _behind_junk(piece.data, skipping=position.skipping)
     if start < 0:
-        return Fed([], len(piece.data), skipping=True)
+        return Scan([], len(piece.data), skipping=True)
     body, lead = piece.data[start:], piece.lead + piece.data[:start]
-    count_from = history - piece.offset - start
+    count_from = position.history - piece.offset - start
     if len(body) >= LONGEST_LINE and b"\n" not in body:
         scan = matcher.scan(body[:LONGEST_LINE], lead, final=True, count_from=count_from)
-        return Fed(scan.found, len(piece.data), skipping=True, lines=1, long_lines=1)
+        return Scan(scan.groups, len(piece.data), lines=1, long_lines=1, skipping=True)
     final, more = ending if piece.at_end else (False, True)
     scan = matcher.scan(body, lead, final=final, more=more, count_from=count_from)
     if not scan.consumed and not piece.at_end:
         scan = matcher.scan(body, lead, more=False, count_from=count_from)
-    return Fed(scan.found, start + scan.consumed, lines=scan.lines, long_lines=scan.long_lines)
+    return scan._replace(consumed=start + scan.consumed)
 
 
 def _behind_junk(data: bytes, *, skipping: bool) -> int:
@@ -114,7 +74,7 @@ class FileReader:
     """Reads files with the matcher of their source, and counts what it does."""
 
     def __init__(
-        self, source: str, matcher: LogMatcher, evidence: EvidenceSink, activity: Activity
+        self, source: str, matcher: LogMatcher, evidence: LogEvidence, activity: SourceActivity
     ) -> None:
         self._source = source
         self._matcher = matcher
@@ -134,40 +94,34 @@ class FileReader:
                 file.distrust()
                 break
             reading = Reading(moment.wall, file.mtime, moment.horizon)
-            fed = self.take(piece, file.position, ending, reading)
-            file.advance(piece, fed.consumed, skipping=fed.skipping)
-            any_found |= bool(fed.found)
+            scan = self.take(piece, file.position, ending, reading)
+            file.advance(piece, scan.consumed, skipping=scan.skipping)
+            any_found |= bool(scan.groups)
             if piece.at_end:
                 file.tried = (file.size, file.position.offset, ending)
                 break
         return any_found
 
-    def take(self, piece: Piece, progress: Progress, ending: Ending, reading: Reading) -> Fed:
+    def take(self, piece: Piece, position: Position, ending: Ending, reading: Reading) -> Scan:
         """Have a piece searched, and pass on what is found in it.
 
         Before the history's end records older than the reading's ``not_before`` are of no
         interest; behind it all are.
         """
-        old = piece.offset < progress.history
+        old = piece.offset < position.history
         if not old:
             reading = reading._replace(not_before=0.0)
-        fed = feed(
-            self._matcher,
-            piece,
-            skipping=progress.skipping,
-            ending=ending,
-            history=progress.history,
-        )
+        scan = feed(self._matcher, piece, position, ending)
         head = self._matcher.first_head(piece.data) if old else None
         if head is not None:
             self._evidence.cover(self._source, head, reading)
-        for found in fed.found:
-            self._evidence.take(self._source, found, reading)
-        self._activity.lines += fed.lines
-        self._activity.bytes += fed.consumed
-        if fed.long_lines:
-            self._activity.errors[LogErrorReason.LONG_LINE] += fed.long_lines
-        return fed
+        for group in scan.groups:
+            self._evidence.take(self._source, group, reading)
+        self._activity.lines += scan.lines
+        self._activity.bytes += scan.consumed
+        if scan.long_lines:
+            self._activity.errors[LogErrorReason.LONG_LINE] += scan.long_lines
+        return scan
 
 
 def _ending(file: LogFile, moment: Moment) -> Ending:
@@ -180,3 +134,68 @@ def _ending(file: LogFile, moment: Moment) -> Ending:
         not file.newest and quiet >= NEIGHBOUR_SECONDS
     )
     return Ending(final, more=quiet < LINES_BELOW_SECONDS)
+
+
+FIRST_DELAY = 1.0  # seconds
+LONGEST_DELAY = 60.0
+
+
+@dataclass
+class _Failing:
+    reason: LogErrorReason
+    delay: float
+    not_before: float
+    path: str
+
+
+class RetryBackoff:
+    """Remembers what fails; times are monotonic, in seconds."""
+
+    def __init__(self, activity: Mapping[str, SourceActivity]) -> None:
+        self._activity = activity
+        self._failing: dict[Hashable, _Failing] = {}
+        self._log = structlog.get_logger()
+
+    def may_try(self, key: Hashable, now: float) -> bool:
+        """Whether it is time to try something again that may have failed."""
+        failing = self._failing.get(key)
+        return failing is None or now >= failing.not_before
+
+    def failed(self, key: Hashable, trouble: Trouble, now: float) -> None:
+        """Count a failure, and say it if it is new or for a new reason."""
+        known = self._failing.get(key)
+        delay = min(known.delay * 2, LONGEST_DELAY) if known else FIRST_DELAY
+        self._failing[key] = _Failing(trouble.reason, delay, now + delay, trouble.path)
+        self._activity[trouble.source].errors[trouble.reason] += 1
+        if known is None or known.reason is not trouble.reason:
+            self._log.warning(
+                "log cannot be read",
+                source=trouble.source,
+                path=trouble.path,
+                reason=trouble.reason.value,
+            )
+
+    def worked(self, key: Hashable, path: str) -> None:
+        """Say that something works again, if it had failed."""
+        if self._failing.pop(key, None) is not None:
+            self._log.info("log can be read again", path=path)
+
+    def listed(self, troubles: Iterable[Trouble], now: float) -> None:
+        """Take the troubles of a listing: all that fails there at the moment."""
+        current: dict[Hashable, Trouble] = {
+            ("listing", trouble.source, trouble.path): trouble for trouble in troubles
+        }
+        for key, trouble in current.items():
+            if self.may_try(key, now):
+                self.failed(key, trouble, now)
+        for key in [k for k in self._failing if _is_of_listing(k) and k not in current]:
+            self.worked(key, self._failing[key].path)
+
+    def forget_unless(self, is_known: Callable[[Hashable], bool]) -> None:
+        """Let go of files that are not known any more; what a listing told is not touched."""
+        for key in [k for k in self._failing if not (_is_of_listing(k) or is_known(k))]:
+            del self._failing[key]
+
+
+def _is_of_listing(key: Hashable) -> bool:
+    return isinstance(key, tuple) and key[0] == "listing"

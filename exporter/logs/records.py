@@ -9,12 +9,13 @@ stand before it, and a record without a final newline has the next one on its li
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
-from typing import Optional
+from typing import NamedTuple, Optional
 
-from exporter.logs.facts import RecordPrefix, Stamp
+from exporter.logs.facts import RecordPrefix
+from exporter.logs.patterns import Pattern
 
 _SECOND = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 _TIME = rf"(?P<time>{_SECOND}(?:\.\d{{1,6}})?)"
@@ -128,6 +129,13 @@ def prefixes(line: bytes, grammars: Sequence[Grammar]) -> tuple[RecordPrefix, ..
     return ()
 
 
+class Stamp(NamedTuple):
+    """A record's own time: local, and the zone when the record names it."""
+
+    local: datetime
+    zone: Optional[tzinfo] = None
+
+
 def epoch(stamp: Stamp, zone: tzinfo, not_after: float) -> float:
     """Tell when a record was written, in seconds since the epoch.
 
@@ -158,9 +166,8 @@ def _written_in(stamp: Stamp, zone: tzinfo) -> tzinfo:
     return stamp.zone
 
 
-def stamp_of(prefix: RecordPrefix) -> Optional[Stamp]:
+def stamp_of(time: bytes, zone: bytes) -> Optional[Stamp]:
     """Read a record's own time; None where it has none, or its digits are no date."""
-    time = prefix.time
     try:
         second = datetime.fromisoformat(time[:19].decode("ascii"))
     except ValueError:
@@ -168,8 +175,7 @@ def stamp_of(prefix: RecordPrefix) -> Optional[Stamp]:
     if not _EARLIEST_YEAR <= second.year <= _LATEST_YEAR:
         return None
     microsecond = int(time[20:].ljust(6, b"0") or 0)
-    zone = _zone(prefix.zone) if prefix.zone else None
-    return Stamp(second.replace(microsecond=microsecond), zone)
+    return Stamp(second.replace(microsecond=microsecond), _zone(zone) if zone else None)
 
 
 def _zone(text: bytes) -> Optional[tzinfo]:
@@ -186,3 +192,93 @@ def _zone(text: bytes) -> Optional[tzinfo]:
     if offset >= timedelta(hours=24):
         return None
     return timezone(-offset if text[:1] == b"-" else offset)
+
+
+LONGEST_LINE = 64 * 1024  # bytes; of a longer line only the beginning is looked at
+LEAD = 2048  # bytes: a record of CM is at most 2,047 bytes long (CM cm_elog.cpp)
+_LINES_BELOW = 3
+_LONGEST_FIELD = 256  # characters
+
+
+class Chunk(NamedTuple):
+    """Bytes to search up to ``end``, the bytes before them, and whether more may still come."""
+
+    data: bytes
+    end: int
+    lead: bytes
+    more: bool
+
+
+def records_of(
+    line: bytes, heads: Sequence[RecordPrefix]
+) -> Iterator[tuple[Optional[RecordPrefix], bytes]]:
+    """Cut a line where records begin; what stands before the first belongs to none of them."""
+    if not heads:
+        yield None, line
+        return
+    if heads[0].start > 0:
+        yield None, line[: heads[0].start]
+    ends = [head.start for head in heads[1:]] + [len(line)]
+    for head, end in zip(heads, ends):
+        yield head, line[head.start : end]
+
+
+def head_above(chunk: Chunk, start: int, grammars: Sequence[Grammar]) -> Optional[RecordPrefix]:
+    """Find the prefix of the record that a line without a prefix belongs to."""
+    before = chunk.lead if start < LEAD else b""
+    above = before + chunk.data[max(0, start - LEAD) : start]
+    for line in reversed(above[-LEAD:].split(b"\n")):
+        heads = prefixes(line, grammars)
+        if heads:
+            return heads[-1]
+    return None
+
+
+def details_below(
+    chunk: Chunk, pos: int, patterns: Sequence[Pattern], grammars: Sequence[Grammar]
+) -> tuple[bool, dict[str, str]]:
+    """Read the fields out of the lines below that belong to a record.
+
+    Says also whether all lines that are needed are there.
+    """
+    missing, fields = list(patterns), dict[str, str]()
+    for _ in range(_LINES_BELOW):
+        stop = chunk.data.find(b"\n", pos, chunk.end)
+        if stop < 0:
+            return not chunk.more, fields
+        line = chunk.data[pos : min(stop, pos + LONGEST_LINE)]
+        heads = prefixes(line, grammars)
+        if heads and heads[0].level not in CONTINUING_LEVELS:
+            break
+        for pattern in tuple(missing):
+            match = pattern.search(line)
+            if match:
+                missing.remove(pattern)
+                fields.update(decoded(match.groupdict()))
+        if not missing:
+            break
+        pos = stop + 1
+    return True, fields
+
+
+def decoded(groups: Mapping[bytes, Optional[bytes]]) -> dict[str, str]:
+    """Turn the named groups that took part in a match into bounded text."""
+    return {
+        name.decode("utf-8", "replace"): value.decode("utf-8", "replace")[:_LONGEST_FIELD]
+        for name, value in groups.items()
+        if value is not None
+    }
+
+
+def count_long_lines(data: bytes, end: int) -> int:
+    """Count the lines of which only the beginning is looked at."""
+    count = pos = 0
+    while end - pos > LONGEST_LINE:
+        newline = data.rfind(b"\n", pos, pos + LONGEST_LINE + 1)
+        if newline < 0:
+            count += 1
+            newline = data.find(b"\n", pos, end)
+            if newline < 0:
+                break
+        pos = newline + 1
+    return count

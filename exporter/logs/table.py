@@ -1,32 +1,27 @@
-"""The files that are known, and what becomes of those that a listing brings or lacks."""
+"""The files that are known, those that a listing brings or lacks, and which are copies."""
 
 from __future__ import annotations
 
 import posixpath
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Optional, Protocol
+from typing import Any, Optional
 
 from exporter.errors import ParseError
-from exporter.logs.host import LogHost
-from exporter.logs.listing import Identity, Listed, Listing, Pattern
-from exporter.logs.logfile import LogFile, Position, restore_position
-from exporter.logs.reading import Activity, Moment
+from exporter.logs.evidence import LogEvidence
+from exporter.logs.facts import SourceActivity
+from exporter.logs.listing import Identity, Listed, Listing, LogHost, Pattern
+from exporter.logs.logfile import HEAD, RECOGNISABLE, TAIL, LogFile, Position, restore_position
+from exporter.logs.reading import Moment
 
 LONGEST_LOOK_BACK = 64 << 20  # bytes of one file
 MOVED_IN_SECONDS = 60.0
 KEPT_SECONDS = 3600.0
 MOST_GONE = 500
 MOST_GHOSTS = 100
-
-
-class CoverageSink(Protocol):
-    """Takes from when on the records of a source are seen."""
-
-    covered_since: dict[str, float]
-
-    def cover_from(self, source: str, time: float) -> None:
-        """Know that the records of a source are seen from a time on."""
+_BEGIN = 256  # bytes that are compared first
+_COMPARED = 4096  # bytes of the beginning that are compared then
 
 
 class FileTable:
@@ -38,14 +33,14 @@ class FileTable:
     """
 
     def __init__(
-        self, host: LogHost, coverage: CoverageSink, activity: Mapping[str, Activity]
+        self, host: LogHost, evidence: LogEvidence, activity: Mapping[str, SourceActivity]
     ) -> None:
         self.files: dict[Identity, LogFile] = {}
         self.ghosts: list[LogFile] = []
         self.seen: dict[Pattern, float] = {}
         self._contents = 0
         self._host = host
-        self._coverage = coverage
+        self._evidence = evidence
         self._activity = activity
 
     def meet(self, listing: Listing, moment: Moment) -> list[LogFile]:
@@ -102,15 +97,15 @@ class FileTable:
             position.offset = listed.size
         else:
             file.fresh = True
-        if position.source not in self._coverage.covered_since:
-            self._coverage.cover_from(position.source, moment.wall)
+        if position.source not in self._evidence.covered_since:
+            self._evidence.cover_from(position.source, moment.wall)
         self.files[position.identity] = file
 
     def _look_back(self, position: Position, listed: Listed, moment: Moment) -> None:
         position.history = listed.size
         if listed.mtime < moment.horizon:
             position.offset = listed.size
-            self._coverage.cover_from(position.source, moment.horizon)
+            self._evidence.cover_from(position.source, moment.horizon)
             return
         position.offset = max(0, listed.size - LONGEST_LOOK_BACK)
         position.skipping = position.offset > 0
@@ -141,6 +136,10 @@ class FileTable:
         else:
             del self.files[file.position.identity]
 
+    def predecessors(self) -> list[LogFile]:
+        """List what was read and is gone, of which a fresh file may have the content."""
+        return [f for f in self.gone() if f.unseen and not (f.position.copy_of or f.fresh)]
+
     def gone(self) -> list[LogFile]:
         """List what was read, and is there no more in its plain form."""
         lost = [file for file in self.files.values() if not (file.listed or file.is_open)]
@@ -150,11 +149,9 @@ class FileTable:
         """Tell each file whether a neighbour was written later."""
         newest: dict[tuple[str, str], float] = {}
         for file in self.files.values():
-            key = (file.position.source, posixpath.dirname(file.position.path))
-            newest[key] = max(file.mtime, newest.get(key, 0.0))
+            newest[file.place] = max(file.mtime, newest.get(file.place, 0.0))
         for file in self.files.values():
-            key = (file.position.source, posixpath.dirname(file.position.path))
-            file.newest = file.mtime >= newest[key]
+            file.newest = file.mtime >= newest[file.place]
 
     def looks_back(self) -> bool:
         """Whether some file still has to be read that is older than the first look."""
@@ -202,3 +199,99 @@ class FileTable:
             self.remember_replaced(LogFile(position, self._host, now))
         self.seen.update({p: time for p, time in seen.items() if p.source in wanted})
         self._contents = contents
+
+
+def take_over(file: LogFile, gone: list[LogFile]) -> Optional[LogFile]:
+    """Have a fresh file read on from where a file that is gone was, if it has that one's content.
+
+    Gives the one whose place was taken, and takes it out of the list. May raise OSError.
+    """
+    candidates = [other for other in gone if other.place == file.place]
+    head = file.pread(HEAD, 0) if candidates and file.size else b""
+    for other in candidates:
+        position = other.position
+        begins_alike = zlib.crc32(head[: position.head_length]) == position.head
+        if begins_alike and file.has_content_of(position):
+            file.position.take_from(position)
+            file.fresh = False
+            gone.remove(other)
+            return other
+    return None
+
+
+class Originals:
+    """Files that are there, of which a fresh one may be a copy; with how they begin."""
+
+    def __init__(self) -> None:
+        self._by_place: dict[tuple[str, str], list[tuple[bytes, LogFile]]] = {}
+
+    def add(self, file: LogFile) -> None:
+        """Know a file, if it can be an original. May raise OSError.
+
+        What comes after a file that was renamed is new, however it begins.
+        """
+        position = file.position
+        there = file.is_open and file.listed and not file.unlinked
+        if there and not (file.fresh or position.copy_of or position.retired):
+            begin = file.pread(_BEGIN, 0)
+            self._by_place.setdefault(file.place, []).append((begin, file))
+
+    def set_aside(self, file: LogFile) -> None:
+        """Set a fresh file aside that is a copy of one that is there; else it is an original.
+
+        May raise OSError.
+        """
+        if not file.size:
+            return
+        file.fresh = False
+        own_begin = file.pread(_BEGIN, 0)
+        for begin, other in self._by_place.get(file.place, []):
+            if begin.startswith(own_begin) and _begins_like(file, other):
+                file.fingerprint()
+                file.position.copy_of = other.position.content
+                return
+        self.add(file)
+
+
+def settle_copy(copy: LogFile, original: Optional[LogFile]) -> None:
+    """Decide about a file that was taken for a copy, now that it or its original has changed.
+
+    The copy is as it was. Must come before a truncated original is rewound. May raise OSError.
+    """
+    if original is not None and original.is_open and original.is_intact():
+        if not _begins_like(copy, original):
+            _let_go(copy, original)
+        return
+    if original is not None and copy.size > original.position.offset:
+        if copy.has_content_of(original.position):
+            copy.position.take_from(original.position)
+        else:
+            copy.position.copy_of = 0
+        return
+    copy.position.copy_of = 0
+    seen = copy.position.head_length
+    if seen >= RECOGNISABLE or seen == copy.size:  # enough was there to take it for a copy
+        copy.position.offset = copy.size  # all of it was read in the original
+        copy.fingerprint()
+
+
+def _let_go(copy: LogFile, original: LogFile) -> None:
+    """Read a file that was taken for a copy, and goes on differently than its original."""
+    if original.drained and copy.has_content_of(original.position):  # it is the other way round
+        other_content = copy.position.content
+        copy.position.take_from(original.position)
+        original.position.content = other_content
+        original.position.copy_of = copy.position.content
+    else:
+        copy.position.copy_of = 0
+
+
+def _begins_like(copy: LogFile, original: LogFile) -> bool:
+    """Whether a file begins like an intact one, and is no longer than it."""
+    if not 0 < copy.size <= original.size:
+        return False
+    begin = min(_COMPARED, copy.size)
+    end = min(TAIL, copy.size)
+    return copy.pread(begin, 0) == original.pread(begin, 0) and (
+        copy.pread(end, copy.size - end) == original.pread(end, copy.size - end)
+    )

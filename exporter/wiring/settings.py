@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 from exporter.config import Checks, Config, load_config, load_web_config, parse_signatures
 from exporter.config.schema import Signature
 from exporter.config.web import WebConfig
 from exporter.logs.patterns import pattern_problem
-from exporter.logs.shipped import shipped_signatures
 from exporter.options import Options
 from exporter.web.tls import tls_problems
 
@@ -31,3 +31,8 @@ def read_web_config(path: Path) -> WebConfig:
 def shipped() -> tuple[Signature, ...]:
     """List the shipped signatures; raises ConfigError if the package is broken."""
     return parse_signatures(shipped_signatures(), "signatures.yml")
+
+
+def shipped_signatures() -> bytes:
+    """Return the text of the shipped signatures (config/signatures.yml in the project)."""
+    return resources.files("exporter").joinpath("data/signatures.yml").read_bytes()

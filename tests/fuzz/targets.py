@@ -49,15 +49,14 @@ from exporter.installation.postgresql_conf import parse_postgresql_conf
 from exporter.installation.replication import parse_instances, parse_replconninfo
 from exporter.installation.static_config_parser import parse_static_config
 from exporter.logs.evidence import LogEvidence
-from exporter.logs.line_finder import LineFinder
 from exporter.logs.matcher import LogMatcher
-from exporter.logs.patterns import pattern_problem
+from exporter.logs.patterns import LineFinder, pattern_problem
 from exporter.logs.records import grammars_of
-from exporter.logs.shipped import shipped_signatures
 from exporter.ports.inet_diag import parse_socket
 from exporter.ports.proc_net_parser import parse_sockets
 from exporter.web.gate import basic_credentials
 from exporter.web.messages import accepts_gzip, choose_format, scrape_budget
+from exporter.wiring.settings import shipped_signatures
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "tests" / "samples"
@@ -183,7 +182,7 @@ def state(data: bytes) -> None:
 
 def evidence() -> LogEvidence:
     """Make what the logs' evidence is before the first record."""
-    return LogEvidence(_shipped(), lambda _: timezone.utc)
+    return LogEvidence(_shipped(), lambda: timezone.utc)
 
 
 def of_proc(*names: str) -> Callable[[], list[bytes]]:

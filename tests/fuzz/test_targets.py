@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 120.0
 # Called by other parsers with what those have cut out already, or with what we wrote ourselves.
 INNER = {
     *("config.values", "host.text", "installation.binary", "installation.datanode_conf"),
-    *("logs.archive", "logs.archives", "logs.logfile", "logs.state", "logs.table"),
+    *("logs.archives", "logs.logfile", "logs.service", "logs.table"),
 }
 
 

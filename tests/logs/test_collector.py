@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-
-import pytest
 
 from exporter.config.schema import Signature
 from exporter.installation.facts import StopMarker
 from exporter.logs.collector import (
     LogsCollector,
     StopOriginCollector,
-    bind_failure_age,
-    stop_origin,
 )
 from exporter.logs.facts import (
     LogErrorReason,
@@ -75,7 +72,7 @@ def test_all_series_stand_from_the_start_with_0() -> None:
 
 def test_snapshot_is_shown() -> None:
     """Counters, times, the start's numbers and the reading's progress are the snapshot's."""
-    done = SourceActivity(2, 3, 4, 5, 6, 7, {LogErrorReason.LONG_LINE: 8})
+    done = SourceActivity(2, 3, 4, 5, 6, 7, Counter({LogErrorReason.LONG_LINE: 8}))
     snapshot = LogSnapshot(
         matches={("started", "dss"): 9},
         last_match={("started", "dss"): 1e9},
@@ -111,35 +108,6 @@ LIMIT_AT = 10_000.0
 SEEN = LogSnapshot(restart_limit_times=(LIMIT_AT,), covered_since={"cm_agent": 5_000.0})
 
 
-@pytest.mark.parametrize(
-    ("mtime", "origin"),
-    [
-        (LIMIT_AT + 119, StopOrigin.RESTART_LIMIT),
-        (LIMIT_AT, StopOrigin.RESTART_LIMIT),
-        (LIMIT_AT - 0.5, StopOrigin.RESTART_LIMIT),
-        (LIMIT_AT + 120, StopOrigin.OPERATOR),
-        (LIMIT_AT - 2, StopOrigin.OPERATOR),
-        (5_120.0, StopOrigin.OPERATOR),
-        (5_119.0, StopOrigin.UNKNOWN),
-    ],
-)
-def test_origin_of_an_instances_marker(mtime: float, origin: StopOrigin) -> None:
-    """CM's own record stands less than 120 s before; without it somebody did it, if we looked."""
-    assert stop_origin(StopMarker("instance_manual_start", "6001", mtime), SEEN) is origin
-
-
-def test_origin_is_unknown_without_cm_agents_log() -> None:
-    """Where that log was never seen, nobody is accused."""
-    marker = StopMarker("instance_manual_start", "6001", LIMIT_AT)
-    assert stop_origin(marker, LogSnapshot()) is StopOrigin.UNKNOWN
-
-
-def test_origin_of_the_nodes_marker_is_always_an_operator() -> None:
-    """CM itself never stops a whole node."""
-    marker = StopMarker("cluster_manual_start", "", LIMIT_AT)
-    assert stop_origin(marker, SEEN) is StopOrigin.OPERATOR
-
-
 def test_each_stopped_instance_has_one_origin_and_a_pause_is_no_stop() -> None:
     """An instance without an endpoint has its series, too; a pause changes nothing."""
     markers = [
@@ -152,17 +120,3 @@ def test_each_stopped_instance_has_one_origin_and_a_pause_is_no_stop() -> None:
         ("1", "none"),
         ("20001", "restart_limit"),
     ]
-
-
-def test_age_of_the_youngest_bind_failure() -> None:
-    """Only records of a failed bind on this port count, and never from the future."""
-    reports = (
-        PortReport("cm_server_bind_failed", 15300, 90.0),
-        PortReport("db_bind_failed", 15300, 95.0),
-        PortReport("port_in_use", 15300, 99.0),
-        PortReport("dms_bind_failed", 1611, 120.0),
-    )
-    snapshot = LogSnapshot(port_reports=reports)
-    assert bind_failure_age(snapshot, 15300, 100.0) == 5.0
-    assert bind_failure_age(snapshot, 1611, 100.0) == 0.0
-    assert bind_failure_age(snapshot, 15400, 100.0) is None

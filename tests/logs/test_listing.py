@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from exporter.logs.facts import LogErrorReason
-from exporter.logs.host import LogHost
-from exporter.logs.listing import Listing, LogLister, Pattern, Trouble
+from exporter.logs.listing import Listing, LogHost, LogLister, Pattern, Trouble
 
 
 class CountingHost(LogHost):

@@ -68,11 +68,11 @@ def test_flood_in_one_file_keeps_no_other_waiting(tmp_path: Path) -> None:
     (world.directory / "app-other.log").write_bytes(_line(70_000))
     assert world.service.step()
     assert world.ledger.counted[7] == 1
-    assert world.follower.standings()["cm_agent"].lag == pytest.approx(len(flood) - turn, abs=PIECE)
+    assert world.follower.progress()["cm_agent"].lag == pytest.approx(len(flood) - turn, abs=PIECE)
     steps = 1
     while world.service.step():
         steps += 1
     assert steps == len(flood) // turn
-    assert world.follower.standings()["cm_agent"].lag == 0
+    assert world.follower.progress()["cm_agent"].lag == 0
     assert world.ledger.counted == {7: 1, 8: flood.count(b"\n")}
     world.close()

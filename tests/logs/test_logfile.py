@@ -16,9 +16,9 @@ import structlog
 
 from exporter.errors import ParseError
 from exporter.logs.facts import LogErrorReason
-from exporter.logs.host import LogHost
-from exporter.logs.lines import LONGEST_LINE
+from exporter.logs.listing import LogHost
 from exporter.logs.logfile import Position, restore_position
+from exporter.logs.records import LONGEST_LINE
 from tests.support.directories import open_directory
 from tests.support.log_world import World
 
@@ -526,10 +526,10 @@ def test_file_that_cannot_be_read_is_lag(world: World, host: FaultyHost) -> None
     world.append(2)
     world.poll()
     assert world.follower is not None
-    assert world.follower.standings()["cm_agent"].lag == world.live.stat().st_size
+    assert world.follower.progress()["cm_agent"].lag == world.live.stat().st_size
     host.faults.clear()
     world.poll(61)
-    assert world.follower.standings()["cm_agent"].lag == 0
+    assert world.follower.progress()["cm_agent"].lag == 0
 
 
 def test_half_line_is_no_lag(world: World) -> None:
@@ -537,7 +537,7 @@ def test_half_line_is_no_lag(world: World) -> None:
     world.write_half()
     world.poll()
     assert world.follower is not None
-    assert world.follower.standings()["cm_agent"].lag == 0
+    assert world.follower.progress()["cm_agent"].lag == 0
 
 
 def test_unreadable_directory_keeps_its_files(world: World, host: FaultyHost) -> None:

@@ -12,7 +12,7 @@ from exporter.config.schema import Signature
 from exporter.logs.matcher import LogMatcher
 from exporter.logs.patterns import pattern_problem
 from exporter.logs.records import grammars_of
-from exporter.logs.shipped import shipped_signatures
+from exporter.wiring.settings import shipped_signatures
 from tests.support.recorded_logs import CM_SOURCES, SAMPLES, recorded
 
 SIGNATURES = parse_signatures(
@@ -48,8 +48,8 @@ def test_example_has_its_signatures_and_no_other(
 ) -> None:
     """What a program writes has the signatures it should have, with the fields that it names."""
     scan = _matcher(source).scan(text.encode(), more=False)
-    assert {found.signature.id: dict(found.fields) for found in scan.found} == expected
-    assert all(found.counted == 1 for found in scan.found)
+    assert {found.signature.id: dict(found.fields) for found in scan.groups} == expected
+    assert all(found.counted == 1 for found in scan.groups)
 
 
 _GIVEN_UP = "but restart times (5) >= limit (5), can't do restart again, will do manually stop."
@@ -111,7 +111,7 @@ def test_every_wording_of_a_meaning_has_its_signature(
     """CM says some things in more than one way, and what only sounds alike has no signature."""
     record = f"2026-11-22 12:13:21.728 tid=51 StartAndStop {text}\n"
     scan = _matcher(source).scan(record.encode(), more=False)
-    assert {found.signature.id: dict(found.fields) for found in scan.found} == expected
+    assert {found.signature.id: dict(found.fields) for found in scan.groups} == expected
 
 
 def test_names_that_others_build_on_are_there() -> None:
@@ -122,7 +122,7 @@ def test_names_that_others_build_on_are_there() -> None:
 def _recorded_counts(source: str) -> dict[str, int]:
     counts: dict[str, int] = {}
     for path in recorded(source):
-        for found in _matcher(source).scan(path.read_bytes(), final=True).found:
+        for found in _matcher(source).scan(path.read_bytes(), final=True).groups:
             counts[found.signature.id] = counts.get(found.signature.id, 0) + found.counted
     return counts
 

@@ -19,43 +19,41 @@ from pathlib import Path
 from typing import Any, Optional
 
 from exporter.config.schema import Signature
-from exporter.logs.evidence import Reading
+from exporter.host.clock import Clock
+from exporter.logs.evidence import LogEvidence, Reading
 from exporter.logs.facts import LogSnapshot, RecordPrefix
 from exporter.logs.follower import LogFollower
-from exporter.logs.host import LogHost
-from exporter.logs.listing import Pattern
+from exporter.logs.listing import LogHost, Pattern
 from exporter.logs.logfile import RECOGNISABLE
-from exporter.logs.matcher import Found, LogMatcher
+from exporter.logs.matcher import LogMatcher, RecordGroup
 from exporter.logs.records import CM, epoch, stamp_of
-from exporter.logs.service import LogService
-from exporter.logs.state import StateFile
+from exporter.logs.service import LogService, StateFile
 
 SIGNATURE = Signature("record", ("cm_agent",), r"REC (?P<n>\d+) END")
 
 
-class Ledger:
+class Ledger(LogEvidence):
     """Evidence that knows every single record."""
 
     def __init__(self) -> None:
+        super().__init__([SIGNATURE], lambda: timezone.utc)
         self.counted: Counter[int] = Counter()
         self.seen: Counter[int] = Counter()
-        self.covered_since: dict[str, float] = {}
-        self.future_times: Counter[str] = Counter()
 
-    def take(self, source: str, found: Found, reading: Reading) -> None:
+    def take(self, source: str, group: RecordGroup, reading: Reading) -> None:
         """Count as the real evidence does."""
         del source
-        number = int(found.fields["n"])
-        self.seen[number] += len(found.times)
-        for text in found.times:
-            stamp = stamp_of(RecordPrefix(0, 0, text))
+        number = int(group.fields["n"])
+        self.seen[number] += len(group.times)
+        for text in group.times:
+            stamp = stamp_of(text, b"")
             since = reading.count_since
             if since is None:
                 continue
             if stamp and epoch(stamp, timezone.utc, reading.now) >= since:
                 self.counted[number] += 1
         if reading.count_since is None:
-            self.counted[number] += found.counted
+            self.counted[number] += group.counted
 
     def cover(self, source: str, head: RecordPrefix, reading: Reading) -> None:
         """Not of interest here."""
@@ -288,15 +286,14 @@ class World:
             lambda: [Pattern("cm_agent", str(self.directory / "app-*.log"))],
             {"cm_agent": LogMatcher([SIGNATURE], (CM,))},
             self.ledger,
-            horizon=lambda: 0.0,
+            horizon=lambda _: 0.0,
             host=self.host,
         )
         self.service = LogService(
             self.follower,
             self.ledger,
             StateFile(self.state, "this host"),
-            lambda: time.time() + self.clock_is_ahead,
-            lambda: self.monotonic,
+            Clock(lambda: self.monotonic, lambda: time.time() + self.clock_is_ahead),
         )
         self.service.open()
 

@@ -16,7 +16,8 @@ import pytest
 
 from exporter.config.schema import Logs, LogSource
 from exporter.installation.facts import Installation, StopMarker
-from exporter.wiring.logs import LogParts, LogSurroundings, _horizon, log_parts
+from exporter.logs.plan import horizon
+from exporter.wiring.logs import LogParts, LogSurroundings, log_parts
 from exporter.wiring.settings import shipped
 from tests.support.facts import endpoint
 from tests.support.recorded_logs import CM_SOURCES, recorded
@@ -274,7 +275,7 @@ def test_look_back_reaches_the_oldest_marker(ages: list[float], expected: float)
     """A quarter of an hour, or two minutes before the oldest marker, a day at most."""
     now = time.time()
     markers = [StopMarker("instance_manual_start", "1", now - age) for age in ages]
-    assert now - _horizon(900, lambda: markers, now) == pytest.approx(expected)
+    assert now - horizon(900, lambda: markers, now) == pytest.approx(expected)
 
 
 def test_thread_starts_reads_and_stops(tmp_path: Path) -> None:

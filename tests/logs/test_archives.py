@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import ParseError
-from exporter.logs.archive import behind, decompress
-from exporter.logs.host import LogHost
+from exporter.logs.archives import behind, decompress
+from exporter.logs.listing import LogHost
 
 TEXT = b"a line of a log\n" * 50_000
 
