@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "web": {"errors", "host", "scrape", "config"},
 }
 # Frozen facts and closed words of a subject, which every room may know.
-SHARED = {"ports.facts", "cluster.words", "config.words", "logs.facts", "installation.facts"}
+SHARED = {"ports.facts", "cluster.facts", "config.words", "logs.facts", "installation.facts"}
 # Arrows that are to go: the collector asks whether an instance runs.
 TO_GO = {("installation.node_collector", "ports.relation")}
 COMPOSITION_ROOT = {"build", "wiring", "commands", "cli", "__main__", "__init__"}

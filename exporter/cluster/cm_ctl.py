@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Callable, Optional, Protocol
 
 from exporter.cluster import cm_ctl_log
-from exporter.cluster.facts import ClusterView, QueryReport
+from exporter.cluster import query as cm_ctl_query
+from exporter.cluster.facts import ClusterView, Problem, QueryOutcome, QueryReport
 from exporter.cluster.private_log import (
     private_directory,
     read_below,
     remove_left_behind,
     runtime_directory,
 )
-from exporter.cluster.query import parser as cm_ctl_query
-from exporter.cluster.words import Problem, QueryOutcome
 from exporter.errors import ParseError, SourceError
 from exporter.host.command import Account, Command, Completed, RunOutcome
 from exporter.installation.facts import Installation

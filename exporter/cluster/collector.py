@@ -8,11 +8,14 @@ from enum import Enum
 from typing import Callable, NamedTuple, Optional, TypeVar
 
 from exporter.cluster import metrics as catalogue
-from exporter.cluster.facts import ClusterSnapshot, ClusterView, CmServer, Datanode
-from exporter.cluster.words import (
+from exporter.cluster.facts import (
     Answer,
+    ClusterSnapshot,
     ClusterState,
+    ClusterView,
+    CmServer,
     CmServerState,
+    Datanode,
     DatanodeRole,
     DatanodeState,
     Field,

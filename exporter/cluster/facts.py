@@ -1,27 +1,163 @@
-"""The cluster as CM tells it: what ``cm_ctl query`` printed, and what came of asking.
+"""The cluster as CM tells it: its words, what ``cm_ctl query`` printed, and what came of asking.
 
-Node and instance ids stay text: they only name things.
+The words of every state are CM's own (CM src/cm_common/cm_misc.cpp). ``Unknown`` also stands for
+a word that is not listed here. Node and instance ids stay text: they only name things.
 """
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import NamedTuple, Optional, Union
 
-from exporter.cluster.words import (
-    Answer,
-    ClusterState,
-    CmServerState,
-    DatanodeRole,
-    DatanodeState,
-    EtcdState,
-    Field,
-    KerberosState,
-    Problem,
-    QueryOutcome,
-    ResourceState,
-    StaticRole,
-)
+
+class ClusterState(str, enum.Enum):
+    """``cluster_state``; cm_server processes are not part of it."""
+
+    STARTING = "Starting"
+    REDISTRIBUTING = "Redistributing"
+    NORMAL = "Normal"
+    UNAVAILABLE = "Unavailable"
+    DEGRADED = "Degraded"
+    NORMAL_CN_DELETED = "NormalCNDeleted"
+    UNKNOWN = "Unknown"
+
+
+class CmServerState(str, enum.Enum):
+    """How one cm_server answered the asking node; ``Down`` does not say why it did not.
+
+    ``Pending`` is a word of older CM, for a cm_server that answers with the role of the primary and
+    a flag beside it (cm_misc.cpp server_role_to_string with two arguments). CM d712af3 has the flag
+    in its message still, never set and never looked at. Whether such a primary acts is not told,
+    so it is not called Primary; but it has answered.
+    """
+
+    PRIMARY = "Primary"
+    STANDBY = "Standby"
+    PENDING = "Pending"
+    DOWN = "Down"
+    SKIP = "Skip"
+    INIT = "Init"
+    UNKNOWN = "Unknown"
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether the cm_server told its role."""
+        return self in {CmServerState.PRIMARY, CmServerState.STANDBY, CmServerState.PENDING}
+
+
+class StaticRole(str, enum.Enum):
+    """The role a datanode was installed with, not the one it plays."""
+
+    PRIMARY = "P"
+    STANDBY = "S"
+    CASCADE = "C"
+    DUMMY = "R"
+    UNKNOWN = "Unknown"
+
+
+class DatanodeRole(str, enum.Enum):
+    """The role a datanode plays; ``Down`` also when its agent is not heard of."""
+
+    PRIMARY = "Primary"
+    STANDBY = "Standby"
+    CASCADE_STANDBY = "Cascade Standby"
+    MAIN_STANDBY = "Main Standby"
+    PENDING = "Pending"
+    NORMAL = "Normal"
+    DOWN = "Down"
+    SECONDARY = "Secondary"
+    DELETED = "Deleted"
+    READ_ONLY = "ReadOnly"
+    OFFLINE = "Offline"
+    UNKNOWN = "Unknown"
+
+
+class DatanodeState(str, enum.Enum):
+    """A datanode's HA state, without the ``(reason)`` or ``(NN%)`` behind it."""
+
+    NORMAL = "Normal"
+    NEED_REPAIR = "Need repair"
+    STARTING = "Starting"
+    WAIT_PROMOTING = "Wait promoting"
+    PROMOTING = "Promoting"
+    DEMOTING = "Demoting"
+    CATCHUP = "Catchup"
+    BUILDING = "Building"
+    BUILD_FAILED = "Build failed"
+    MANUALLY_STOPPED = "Manually stopped"
+    DISK_DAMAGED = "Disk damaged"
+    PORT_CONFLICTING = "Port conflicting"
+    CORE_DUMP = "CoreDump"
+    READ_ONLY = "ReadOnly"
+    UNKNOWN = "Unknown"
+
+
+class ResourceState(str, enum.Enum):
+    """A defined resource's state; ``Deleted``: its node was kicked out."""
+
+    ONLINE = "OnLine"
+    OFFLINE = "OffLine"
+    DELETED = "Deleted"
+    UNKNOWN = "Unknown"
+
+
+class Field(str, enum.Enum):
+    """Where a word stood that is not in our vocabulary; ``row``: a line that fits no table.
+
+    Nothing is counted for etcd, kerberos and fenced UDFs: their tables are passed over, and only
+    the label is kept.
+    """
+
+    CLUSTER_STATE = "cluster_state"
+    CLUSTER_FLAG = "cluster_flag"
+    CM_SERVER_STATE = "cm_server_state"
+    STATIC_ROLE = "static_role"
+    DATANODE_ROLE = "datanode_role"
+    DATANODE_STATE = "datanode_state"
+    RESOURCE_STATE = "resource_state"
+    ETCD_STATE = "etcd_state"
+    KERBEROS_STATE = "kerberos_state"
+    FENCED_UDF_STATE = "fenced_udf_state"
+    ROW = "row"
+
+
+class Problem(str, enum.Enum):
+    """What the output itself says went wrong; the order is that of precedence."""
+
+    ROOT = "root"
+    ENVIRONMENT = "environment"
+    NO_ANSWER = "no_answer"
+    NO_PRIMARY = "no_primary"
+
+
+class Answer(str, enum.Enum):
+    """What a connection to one cm_server's address met.
+
+    ``not_cm_server``: a program that speaks another protocol. ``closed``: a program that hung up.
+    ``timeout``: nothing came back, or something accepted and stayed silent.
+    """
+
+    CONNECTED = "connected"
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+    NOT_CM_SERVER = "not_cm_server"
+    CLOSED = "closed"
+    SSL_FAILED = "ssl_failed"
+
+
+class QueryOutcome(str, enum.Enum):
+    """How a query ended."""
+
+    OK = "ok"
+    NO_PRIMARY = "no_primary"
+    TIMEOUT = "timeout"
+    REFUSED_AS_ROOT = "refused_as_root"
+    WRONG_USER = "wrong_user"
+    NO_ENVIRONMENT = "no_environment"
+    NOT_FOUND = "not_found"
+    PERMISSION_DENIED = "permission_denied"
+    NOT_UNDERSTOOD = "not_understood"
 
 
 class UnknownToken(NamedTuple):
@@ -92,49 +228,7 @@ class Resource:
         return (self.place.node_id, self.resource, self.instance_id)
 
 
-@dataclass(frozen=True)
-class Etcd:
-    """A row of ETCD State."""
-
-    place: Place
-    instance_id: str
-    state: EtcdState
-    data_dir: str = ""
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """What no other row of this table has."""
-        return (self.place.node_id, self.instance_id)
-
-
-@dataclass(frozen=True)
-class Kerberos:
-    """A row of Kerberos State."""
-
-    place: Place
-    port: int
-    state: KerberosState
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """What no other row of this table has."""
-        return (self.place.node_id, str(self.port))
-
-
-@dataclass(frozen=True)
-class FencedUdf:
-    """A row of Fenced UDF State; its words are those of a datanode's role."""
-
-    place: Place
-    state: DatanodeRole
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """What no other row of this table has."""
-        return (self.place.node_id,)
-
-
-Row = Union[CmServer, Datanode, Resource, Etcd, Kerberos, FencedUdf]
+Row = Union[CmServer, Datanode, Resource]
 
 
 @dataclass(frozen=True)
@@ -148,15 +242,10 @@ class ClusterView:
     cluster_state: Optional[ClusterState] = None
     redistributing: Optional[bool] = None
     balanced: Optional[bool] = None
-    current_az: str = ""
     paused: Optional[bool] = None
-    wal_record: Optional[bool] = None
     cm_servers: tuple[CmServer, ...] = ()
     datanodes: tuple[Datanode, ...] = ()
     resources: tuple[Resource, ...] = ()
-    etcds: tuple[Etcd, ...] = ()
-    kerberos: tuple[Kerberos, ...] = ()
-    fenced_udfs: tuple[FencedUdf, ...] = ()
     problem: Optional[Problem] = None
     unknown: tuple[UnknownToken, ...] = ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.cluster.words import (
+from exporter.cluster.facts import (
     Answer,
     ClusterState,
     CmServerState,

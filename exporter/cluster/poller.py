@@ -16,8 +16,14 @@ from typing import Callable, Optional
 
 import structlog
 
-from exporter.cluster.facts import ClusterSnapshot, ClusterView, QueryReport, UnknownToken
-from exporter.cluster.words import Field, QueryOutcome
+from exporter.cluster.facts import (
+    ClusterSnapshot,
+    ClusterView,
+    Field,
+    QueryOutcome,
+    QueryReport,
+    UnknownToken,
+)
 
 _GOLDEN = 0.618033988749895  # its multiples spread evenly over a circle, however many there are
 _STOP_SECONDS = 5.0

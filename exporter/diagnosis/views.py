@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from exporter.cluster.words import CmServerState
+from exporter.cluster.facts import CmServerState
 from exporter.diagnosis.cluster import Cluster
 from exporter.diagnosis.facts import Sample
 from exporter.diagnosis.node import WHOLE_NODE, Node

@@ -13,9 +13,8 @@ import pytest
 
 from exporter.cluster.cm_ctl import CmCtlQuery, QuerySettings, find_program, judge, with_answer_wait
 from exporter.cluster.collector import ClusterCollector
-from exporter.cluster.facts import ClusterView
+from exporter.cluster.facts import Answer, ClusterState, ClusterView, QueryOutcome
 from exporter.cluster.poller import Cadence, QueryPoller
-from exporter.cluster.words import Answer, ClusterState, QueryOutcome
 from exporter.errors import SourceError
 from exporter.host.command import Account, Completed, Runner, RunOutcome
 from exporter.installation.facts import Installation

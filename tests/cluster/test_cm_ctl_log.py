@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.cluster.cm_ctl_log import by_node, parse
-from exporter.cluster.facts import CmServer, Place, ServerAnswer
-from exporter.cluster.words import Answer, CmServerState
+from exporter.cluster.facts import Answer, CmServer, CmServerState, Place, ServerAnswer
 
 _BEGIN = '2026-11-22 12:14:42.812 tid=413  DEBUG1: ip: "10.77.0.1", cmd: "cm_ctl query -Cvipd". \n'
 _FIRST = (

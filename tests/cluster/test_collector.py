@@ -7,19 +7,24 @@ from collections.abc import Sequence
 import pytest
 
 from exporter.cluster.collector import ClusterCollector
-from exporter.cluster.facts import ClusterSnapshot, ClusterView, CmServer, Datanode, Place, Resource
-from exporter.cluster.metrics import DATANODE_STATE, QUERY_OUTCOME
-from exporter.cluster.words import (
+from exporter.cluster.facts import (
     Answer,
+    ClusterSnapshot,
     ClusterState,
+    ClusterView,
+    CmServer,
     CmServerState,
+    Datanode,
     DatanodeRole,
     DatanodeState,
     Field,
+    Place,
     QueryOutcome,
+    Resource,
     ResourceState,
     StaticRole,
 )
+from exporter.cluster.metrics import DATANODE_STATE, QUERY_OUTCOME
 from exporter.installation.facts import Member
 
 Page = dict[str, dict[tuple[str, ...], float]]

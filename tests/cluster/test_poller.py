@@ -9,17 +9,22 @@ from dataclasses import dataclass, field
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.cluster.facts import ClusterView, CmServer, Datanode, Place, QueryReport, UnknownToken
-from exporter.cluster.poller import Cadence, Clocks, QueryPoller
-from exporter.cluster.words import (
+from exporter.cluster.facts import (
     Answer,
     ClusterState,
+    ClusterView,
+    CmServer,
     CmServerState,
+    Datanode,
     DatanodeRole,
     DatanodeState,
     Field,
+    Place,
     QueryOutcome,
+    QueryReport,
+    UnknownToken,
 )
+from exporter.cluster.poller import Cadence, Clocks, QueryPoller
 
 NORMAL = ClusterView(cluster_state=ClusterState.NORMAL)
 OK = QueryReport(QueryOutcome.OK, NORMAL, duration=0.5)

@@ -5,29 +5,22 @@ from __future__ import annotations
 import pytest
 
 from exporter.cluster.facts import (
+    ClusterState,
     ClusterView,
     CmServer,
-    Datanode,
-    Etcd,
-    FencedUdf,
-    Kerberos,
-    Place,
-    Resource,
-    UnknownToken,
-)
-from exporter.cluster.query.parser import parse
-from exporter.cluster.words import (
-    ClusterState,
     CmServerState,
+    Datanode,
     DatanodeRole,
     DatanodeState,
-    EtcdState,
     Field,
-    KerberosState,
+    Place,
     Problem,
+    Resource,
     ResourceState,
     StaticRole,
+    UnknownToken,
 )
+from exporter.cluster.query import parse
 from exporter.errors import ParseError
 
 _LINE = "-" * 71
@@ -159,7 +152,7 @@ def test_a_dummy_standby_has_no_port_where_the_others_have_one() -> None:
 
 
 def test_resources_of_wal_record_mode_show_their_role() -> None:
-    """The role in brackets is not part of the state, and the mode itself is told."""
+    """The role in brackets is not part of the state, and the line about the mode is known."""
     text = (
         "\n[ Defined Resource State ]\n\nnode           res_name instance  state  \n"
         f"{_LINE}\n1  oGRecorder1 gr       20001     OnLine  (Primary)\n"
@@ -167,7 +160,7 @@ def test_resources_of_wal_record_mode_show_their_role() -> None:
         f"{_SUMMARY.rstrip()}\nenable_walrecord: Yes\n"
     )
     view = parse(text)
-    assert view.wal_record is True
+    assert view.unknown == ()
     assert view.resources == (
         Resource(Place("1", "oGRecorder1"), "gr", "20001", ResourceState.ONLINE, "Primary"),
         Resource(Place("2", "oGRecorder2"), "gr", "20002", ResourceState.DELETED, "Standby"),
@@ -199,21 +192,16 @@ def test_a_resource_s_host_may_be_named_like_an_address(az: str) -> None:
     assert parse(text).resources == (Resource(place, "dss", "20001", ResourceState.ONLINE),)
 
 
-def test_etcd_and_kerberos_have_tables_of_their_own() -> None:
-    """Their rows are read, and never taken for cm_servers."""
+def test_tables_that_nobody_reads_are_passed_over() -> None:
+    """The rows of etcds, kerberos and fenced UDFs are never taken for cm_servers or datanodes."""
     text = (
         f"[    ETCD State     ]\n\nnode node_ip instance state\n{_LINE}\n"
         "1  n1 10.0.0.1     7001 /etcd StateLeader\n2  n2 10.0.0.2     7002 /etcd UNKNOWN\n\n"
         f"[  Kerberos State  ]\n\nnode kerberos_ip port state\n{_LINE}\n"
         "1  n1 fd00::1  21732     Normal \n\n"
+        f"[  Fenced UDF State  ]\n\nnode node_ip state\n{_LINE}\n1  n1 10.0.0.1  Down\n\n"
     )
-    assert parse(text) == ClusterView(
-        etcds=(
-            Etcd(Place("1", "n1", "10.0.0.1"), "7001", EtcdState.LEADER, "/etcd"),
-            Etcd(Place("2", "n2", "10.0.0.2"), "7002", EtcdState.UNKNOWN, "/etcd"),
-        ),
-        kerberos=(Kerberos(Place("1", "n1", "fd00::1"), 21732, KerberosState.NORMAL),),
-    )
+    assert parse(text) == ClusterView()
 
 
 def test_sections_of_distributed_clusters_are_passed_over() -> None:
@@ -336,7 +324,6 @@ def test_output_cut_off_anywhere_tells_nothing_wrong() -> None:
         assert view.unknown == ()
         assert view.cluster_state in (None, whole.cluster_state)
         assert view.balanced in (None, whole.balanced)
-        assert view.current_az in ("", whole.current_az)
         assert set(view.cm_servers) <= set(whole.cm_servers)
         assert {(node.key, node.role, node.state) for node in view.datanodes} <= states
 
@@ -370,7 +357,6 @@ def test_details_are_read_block_by_block() -> None:
         redistributing=False,
         balanced=True,
         paused=True,
-        wal_record=False,
         datanodes=(
             Datanode(
                 here,
@@ -381,8 +367,6 @@ def test_details_are_read_block_by_block() -> None:
                 progress=42,
             ),
         ),
-        etcds=(Etcd(here, "7001", EtcdState.FOLLOWER, "/etcd"),),
-        fenced_udfs=(FencedUdf(here, DatanodeRole.DOWN),),
     )
 
 

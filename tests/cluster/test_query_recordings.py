@@ -7,8 +7,8 @@ from typing import Optional
 
 import pytest
 
-from exporter.cluster.query.parser import parse
-from exporter.cluster.words import Problem
+from exporter.cluster.facts import Problem
+from exporter.cluster.query import parse
 from exporter.errors import ParseError
 from tests.support.cluster_views import States, Topology, expected
 
@@ -145,39 +145,32 @@ def _seen_by(command: str, states: States) -> tuple[str, States]:
     flags = "".join(word[1:] for word in command.partition(";")[0].split() if word.startswith("-"))
     columns = "".join(set(flags) & set("ipdz"))
     if "C" not in flags:
-        return _detailed(states) if "v" in flags else ("", _only(states, current_az=""))
+        return _detailed(states) if "v" in flags else ("", _only(states))
     if "S" in flags:
-        return columns, _only(states, current_az="", balanced=None)
+        return columns, _only(states, balanced=None)
     if "s" in flags:
         return columns, States()
     if "x" in flags:
         return columns, _abnormal(states)
     if "F" in flags:
-        return columns, _with_udf(states)
+        return columns, States(states.cluster, states.cms, states.dn)
     return columns, states
 
 
-def _only(states: States, *, current_az: str, balanced: Optional[bool] = True) -> States:
-    return States(states.cluster, balanced=balanced, current_az=current_az, problem=states.problem)
+def _only(states: States, *, balanced: Optional[bool] = True) -> States:
+    return States(states.cluster, balanced=balanced, problem=states.problem)
 
 
 def _detailed(states: States) -> tuple[str, States]:
     # A datanode's build reason is always told here; a stopped one's is not known.
     rows = [(*row, "Unknown" if row[0] == "Down" else "Normal") for row in states.dn]
-    udf = " ".join(["Normal"] * len(rows))
-    return "vid", States(
-        states.cluster, states.cms, rows, current_az="", paused=states.paused, udf=udf
-    )
+    return "vid", States(states.cluster, states.cms, rows, paused=states.paused)
 
 
 def _abnormal(states: States) -> States:
     shown = [row for row in states.resources if row[2] != "OnLine"]
     rows = states.dn if any(row[1] != "Normal" for row in states.dn) else []
     return States(states.cluster, "", rows, shown)
-
-
-def _with_udf(states: States) -> States:
-    return States(states.cluster, states.cms, states.dn, udf="Normal Normal")
 
 
 @pytest.mark.parametrize("recording", _queries(understood=True))

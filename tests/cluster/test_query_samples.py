@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.cluster.query.parser import parse
-from exporter.cluster.words import Problem
+from exporter.cluster.facts import Problem
+from exporter.cluster.query import parse
 from tests.support.cluster_views import States, Topology, expected
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "cm_ctl_query"
@@ -154,15 +154,15 @@ EXPECTED = {
             balanced=False,
         ),
     ),
-    "31_start_status_CvS": (OGDB, "", States("Normal", balanced=None, current_az="")),
+    "31_start_status_CvS": (OGDB, "", States("Normal", balanced=None)),
     "32_balance_Cvs": (OGDB, "", States(dn=[UP, BY])),
     "33_abnormal_Cvx_all_good": (OGDB, "", States("Normal")),
     "35_fenced_udf_CvF": (
         OGDB,
         "",
-        States("Normal", "Primary Standby", [UP, BY], udf="Normal Normal"),
+        States("Normal", "Primary Standby", [UP, BY]),
     ),
-    "36_plain_normal": (OGDB, "", States("Normal", current_az="")),
+    "36_plain_normal": (OGDB, "", States("Normal")),
     "37_detail_v_port_conflict": (
         OGDB,
         "vid",
@@ -170,8 +170,6 @@ EXPECTED = {
             "Degraded",
             "Primary Standby",
             [(*UP, "Normal"), (*TAKEN, "Unknown")],
-            current_az="",
-            udf="Normal Normal",
         ),
     ),
     "38_minority_az_Cvi": (V6, "i", States("Normal", "Primary Skip", [UP, BY])),

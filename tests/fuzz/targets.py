@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Callable
 
 from exporter.cluster import cm_ctl_log
-from exporter.cluster.query import parser as cm_ctl_query
+from exporter.cluster import query as cm_ctl_query
 from exporter.commands.diagnose import PAGE_SHAPES
 from exporter.config.loader import parse_config, parse_signatures
 from exporter.config.schema import Signature

@@ -19,26 +19,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.cluster.facts import (
+    ClusterState,
     ClusterView,
     CmServer,
-    Datanode,
-    Etcd,
-    FencedUdf,
-    Place,
-    Resource,
-    Row,
-)
-from exporter.cluster.query.parser import parse
-from exporter.cluster.words import (
-    ClusterState,
     CmServerState,
+    Datanode,
     DatanodeRole,
     DatanodeState,
-    EtcdState,
+    Place,
     Problem,
+    Resource,
     ResourceState,
+    Row,
     StaticRole,
 )
+from exporter.cluster.query import parse
 from exporter.errors import ParseError
 from tests.support.cm_ctl_printer import (
     REASONS,
@@ -79,7 +74,7 @@ _PATHS = st.text("abc019._-/", max_size=10).map(lambda text: f"/{text}")
 _ADDRESSES = st.ip_addresses().map(str)
 _AZS = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,6}", fullmatch=True)
 _REASONS = st.sampled_from(("", "Disconnected", "WAL segment removed", "User/Password invalid"))
-_COLUMNS = st.builds(Columns, *[st.booleans()] * 5)
+_COLUMNS = st.builds(Columns, *[st.booleans()] * 6)
 _RECORD = st.builds(noise, st.integers(0, len(RECORDS) - 1), st.integers(0, len(REASONS) - 1))
 _NOISE = st.lists(st.tuples(st.integers(0, 99), _RECORD), max_size=8)
 
@@ -125,7 +120,6 @@ def _datanode(draw: st.DrawFn, place: Place, columns: Columns, *, detailed: bool
 def _tables(draw: st.DrawFn) -> tuple[ClusterView, Columns]:
     columns = draw(_COLUMNS)
     places = draw(_places(columns))
-    bare = [Place(place.node_id, place.node_name, place.ip) for place in places]
     problem = draw(st.none() | st.sampled_from(Problem))
     if problem:
         return ClusterView(cm_servers=draw(_servers(places, columns)), problem=problem), columns
@@ -133,14 +127,10 @@ def _tables(draw: st.DrawFn) -> tuple[ClusterView, Columns]:
         draw(st.sampled_from(ClusterState)),
         draw(st.booleans()),
         draw(st.booleans()),
-        draw(_AZS),
-        draw(st.booleans()),
         draw(st.booleans()),
         draw(_servers(places, columns)),
         tuple(draw(_datanode(place, columns, detailed=False)) for place in places),
         draw(_resources(places)) if draw(st.booleans()) else (),
-        draw(_etcds(places, columns)) if draw(st.booleans()) else (),
-        fenced_udfs=tuple(FencedUdf(place, DatanodeRole.DOWN) for place in bare[:2]),
     )
     return view, columns
 
@@ -173,19 +163,6 @@ def _resources(draw: st.DrawFn, places: list[Place]) -> tuple[Resource, ...]:
 
 
 @st.composite
-def _etcds(draw: st.DrawFn, places: list[Place], columns: Columns) -> tuple[Etcd, ...]:
-    return tuple(
-        Etcd(
-            place,
-            f"700{place.node_id}",
-            draw(st.sampled_from(EtcdState)),
-            _some(draw, _PATHS, shown=columns.data_dir),
-        )
-        for place in places
-    )
-
-
-@st.composite
 def _details(draw: st.DrawFn) -> ClusterView:
     columns = Columns(ip=True, data_dir=True)
     places = draw(_places(columns))
@@ -194,7 +171,6 @@ def _details(draw: st.DrawFn) -> ClusterView:
         draw(st.booleans()),
         draw(st.booleans()),
         paused=draw(st.booleans()),
-        wal_record=False,
         cm_servers=draw(_servers(places, columns)),
         datanodes=tuple(draw(_datanode(place, columns, detailed=True)) for place in places),
     )
@@ -331,14 +307,11 @@ def _claims(view: ClusterView) -> set[str]:
         *view.cm_servers,
         *view.datanodes,
         *view.resources,
-        *view.etcds,
-        *view.kerberos,
-        *view.fenced_udfs,
     )
     claims = {word for row in rows for word in _named(row)}
     if view.cluster_state and view.cluster_state is not ClusterState.UNKNOWN:
         claims.add(view.cluster_state.value)
-    return claims | {view.current_az}
+    return claims
 
 
 def _survives(seed: int) -> None:

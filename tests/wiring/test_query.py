@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.cluster.words import QueryOutcome
+from exporter.cluster.facts import QueryOutcome
 from exporter.config.schema import CmQuery
 from exporter.host.files import HostFiles
 from exporter.installation.facts import Installation

@@ -1,1 +1,0 @@
-"""The grammar of what `cm_ctl query` prints."""
