@@ -48,7 +48,7 @@ _IMPURE = {
     " process_table procfs service_manager worker",
     "installation": "accounts cluster_processes discovery",
     "logs": "listing logfile plan service",
-    "ports": "proc_net readers sock_diag units",
+    "ports": "proc_net sock_diag",
     "scrape": "guard registry",
     "web": "connection daemon gate reloading server site tls",
     "wiring": "installation logs ports query settings",

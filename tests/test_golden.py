@@ -70,7 +70,7 @@ def _ports_of_the_host(
             (socket("127.0.0.1", inode=3, port=15400), (web,)),
         ]
     )
-    return PortParts(host.of_user, host.inspector(watched.endpoints()))
+    return PortParts(lambda uid: host.of_user(uid).processes, host.inspector(watched.endpoints()))
 
 
 def masked(page: bytes) -> str:

@@ -48,6 +48,14 @@ class Process:
 
 
 @dataclass(frozen=True)
+class ProcessSnapshot:
+    """The processes of one user at one moment; the same generation means the same processes."""
+
+    generation: int
+    processes: tuple[Process, ...]
+
+
+@dataclass(frozen=True)
 class EphemeralPorts:
     """The ports that the kernel hands out by itself; both ends are included.
 
@@ -62,3 +70,12 @@ class EphemeralPorts:
     def includes(self, port: int) -> bool:
         """Tell whether an outgoing connection may be given this port."""
         return self.low <= port <= self.high and port not in self.reserved
+
+
+@dataclass(frozen=True)
+class UnitContents:
+    """What runs in a systemd service: pids, names of programs, and whether it has groups below."""
+
+    pids: frozenset[int]
+    programs: frozenset[str]
+    divided: bool = False

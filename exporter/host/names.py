@@ -1,4 +1,4 @@
-"""Names for what a socket tells by itself: its user and its cgroup."""
+"""Names of users."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Callable
 
 from exporter.host.answer_cache import AnswerCache
-from exporter.host.cgroup import CgroupTree
 
 _REMEMBERED_SECONDS = 300.0
 _LENGTH = 64
@@ -47,20 +46,3 @@ def _in_file(passwd: Path, uid: int) -> str:
         if number == str(uid):
             return name
     return str(uid)
-
-
-class Names:
-    """Names uids and cgroup ids."""
-
-    def __init__(self, users: UserNames, cgroups: CgroupTree) -> None:
-        self._users = users
-        self._cgroups = cgroups
-
-    def user(self, uid: int) -> str:
-        """Return the user's name, the number where it has none."""
-        return self._users.user(uid)
-
-    def cgroup(self, cgroup_id: int) -> tuple[str, str]:
-        """Return the cgroup's unit and container, empty where it is neither."""
-        placement = self._cgroups.placement(cgroup_id)
-        return placement.unit, placement.container

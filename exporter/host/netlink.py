@@ -1,4 +1,8 @@
-"""Dumps over netlink: one request, every message of the answer, or an error.
+"""Netlink: the framing of its datagrams, and dumps over it.
+
+A datagram is messages, a message a header and attributes; all integers are in the machine's own
+byte order (kernel UAPI ``linux/netlink.h``). A dump is one request, and every message of the answer
+or an error.
 
 A dump is delivered in many datagrams, each made while the one before is read, so that nothing
 is dropped for lack of buffer space. Two things can still spoil one, and both make it start
@@ -14,10 +18,54 @@ import itertools
 import os
 import socket
 import struct
-from typing import Callable, Optional
+from collections.abc import Iterator
+from typing import Callable, NamedTuple, Optional
 
-from exporter.errors import NetlinkRefusedError, SourceError
-from exporter.host.netlink_parser import HEADER, Message, split_messages
+from exporter.errors import NetlinkRefusedError, ParseError, SourceError
+
+HEADER = struct.Struct("=IHHII")  # length with header, type, flags, sequence number, port id
+ATTRIBUTE = struct.Struct("=HH")  # length with header, type
+_TYPE_MASK = 0x3FFF  # the upper two bits say "nested" and "network byte order"
+
+
+class Message(NamedTuple):
+    """One message of a datagram; its body is ``data[start:end]``."""
+
+    type: int
+    flags: int
+    sequence: int
+    start: int
+    end: int
+
+
+def split_messages(data: bytes) -> list[Message]:
+    """Find the messages of one datagram; raises ParseError when a length leads outside it."""
+    found = []
+    offset, size = 0, len(data)
+    while offset < size:
+        if size - offset < HEADER.size:
+            raise ParseError(f"netlink: {size - offset} bytes are too few for a header")
+        length, kind, flags, sequence, _ = HEADER.unpack_from(data, offset)
+        end = offset + length
+        if length < HEADER.size or end > size:
+            raise ParseError(f"netlink: message of {length} bytes, {size - offset} are there")
+        found.append(Message(kind, flags, sequence, offset + HEADER.size, end))
+        offset += length + 3 & ~3
+    return found
+
+
+def attributes(data: bytes, offset: int) -> Iterator[tuple[int, int, int]]:
+    """Yield type, start and end of each attribute from ``offset`` on; raises ParseError."""
+    size = len(data)
+    while offset < size:
+        if size - offset < ATTRIBUTE.size:
+            raise ParseError(f"netlink: {size - offset} bytes are too few for an attribute")
+        length, kind = ATTRIBUTE.unpack_from(data, offset)
+        if length < ATTRIBUTE.size or offset + length > size:
+            raise ParseError(f"netlink: attribute of {length} bytes, {size - offset} are there")
+        yield kind & _TYPE_MASK, offset + ATTRIBUTE.size, offset + length
+        offset += length + 3 & ~3
+
 
 # linux/netlink.h
 NETLINK_ROUTE = 0

@@ -12,16 +12,16 @@ import ctypes
 import errno
 import os
 import socket
-import threading
 from collections.abc import Iterable
 from typing import Callable, NamedTuple, Optional, TypeVar
 
-from exporter.host.facts import Process
-from exporter.host.netlink import Opener, open_here
+from exporter.errors import NetlinkRefusedError
+from exporter.host.background import in_thread
+from exporter.host.netlink import open_here
 from exporter.host.procfs import Procfs
 
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
-_Result = TypeVar("_Result")
+T = TypeVar("T")
 
 
 class Namespace(NamedTuple):
@@ -32,36 +32,32 @@ class Namespace(NamedTuple):
 
 
 class ClusterNamespace:
-    """Finds out where the cluster's processes live.
+    """Finds out where the cluster's processes live, and does things there.
 
-    ``processes`` gives the cluster's own processes that were seen last: not every one of its user,
-    for that may be the exporter's user, too. Where one of them lives in our own namespace, ours is
-    the one; else that of the first. While none runs, the last one counts as long as any visible
-    process lives in it.
+    ``current`` is None where that is our own namespace, or cannot be told.
     """
 
-    def __init__(self, procfs: Procfs, processes: Callable[[], Iterable[Process]]) -> None:
+    def __init__(self, procfs: Procfs) -> None:
+        self.current: Optional[Namespace] = None
         self._procfs = procfs
-        self._processes = processes
         self._ours = procfs.network_namespace("self")
-        self._last: Optional[Namespace] = None
 
-    def current(self) -> Optional[Namespace]:
-        """Return the cluster's namespace; None where it is ours, or cannot be told."""
-        found = [self._of(process.id.pid) for process in self._processes()]
-        known = [namespace for namespace in found if namespace is not None]
+    def locate(self, pids: Iterable[int]) -> None:
+        """Look where these processes live: the cluster's own, not every one of its user.
+
+        (That user may be the exporter's, too.) Where one of them lives in our own namespace, ours
+        is the one; else that of the first. While none runs, the last one counts as long as any
+        visible process lives in it.
+        """
+        inodes = [(self._procfs.network_namespace(str(pid)), pid) for pid in pids]
+        places = [Namespace(inode, pid) for inode, pid in inodes if inode is not None]
         if self._ours is None:
-            return None
-        if known:
-            ours = any(namespace.inode == self._ours for namespace in known)
-            self._last = None if ours else known[0]
-        elif self._last is not None:
-            self._last = self._find(self._last)
-        return self._last
-
-    def _of(self, pid: int) -> Optional[Namespace]:
-        inode = self._procfs.network_namespace(str(pid))
-        return None if inode is None else Namespace(inode, pid)
+            return
+        if places:
+            ours = any(place.inode == self._ours for place in places)
+            self.current = None if ours else places[0]
+        elif self.current is not None:
+            self.current = self._find(self.current)
 
     def _find(self, last: Namespace) -> Optional[Namespace]:
         for pid in (str(last.pid), *self._procfs.pids()):
@@ -69,28 +65,41 @@ class ClusterNamespace:
                 return Namespace(last.inode, int(pid))
         return None
 
+    @property
+    def net(self) -> str:
+        """Where the text files of the cluster's namespace are, below the proc file system."""
+        return "self/net" if self.current is None else f"{self.current.pid}/net"
 
-def run_in(procfs: Procfs, namespace: Namespace, action: Callable[[], _Result]) -> _Result:
-    """Do something in another network namespace, by a thread that ends with it.
+    def run(self, action: Callable[[], T]) -> T:
+        """Do something in the cluster's namespace, by a thread of its own if that is not ours.
 
-    Raises OSError: EPERM without the right to go there, ESRCH when it is not there any more.
+        Raises OSError: EPERM without the right to go there, ESRCH when it is not there any more.
+        """
+        namespace = self.current
+        if namespace is None:
+            return action()
+
+        def go_and_act() -> T:
+            _enter(self._procfs, namespace)
+            return action()
+
+        return in_thread("netns", go_and_act)
+
+    def open(self, protocol: int) -> socket.socket:
+        """Open a netlink socket in the cluster's namespace, in which it then stays."""
+        return self.run(lambda: open_here(protocol))
+
+
+def by_netlink(ask: Callable[[], T], by_text: Callable[[], T]) -> T:
+    """Ask by netlink, and in the text files of /proc where that is refused.
+
+    A refusal is not remembered: it costs microseconds, and what caused it (a kernel module that
+    is not loaded yet) may pass.
     """
-    results: list[_Result] = []
-    errors: list[OSError] = []
-
-    def work() -> None:
-        try:
-            _enter(procfs, namespace)
-            results.append(action())
-        except OSError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=work, name="netns", daemon=True)
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
+    try:
+        return ask()
+    except NetlinkRefusedError:
+        return by_text()
 
 
 def _enter(procfs: Procfs, namespace: Namespace) -> None:
@@ -104,14 +113,3 @@ def _enter(procfs: Procfs, namespace: Namespace) -> None:
             raise OSError(ctypes.get_errno(), f"setns {path}")
     finally:
         os.close(descriptor)
-
-
-def opener_in(procfs: Procfs, namespace: Optional[Namespace]) -> Opener:
-    """Make what opens netlink sockets in a namespace; None is our own."""
-    if namespace is None:
-        return open_here
-
-    def open_there(protocol: int) -> socket.socket:
-        return run_in(procfs, namespace, lambda: open_here(protocol))
-
-    return open_there

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Callable, Optional
 
-from exporter.host.facts import Process
+from exporter.host.facts import Process, ProcessSnapshot
 from exporter.host.processes import ProcessReader
 from exporter.host.procfs import Procfs
 
@@ -47,22 +48,26 @@ class ProcessTable:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._newcomers: set[str] = set()
-        self._found: tuple[Process, ...] = ()
+        self._snapshot = ProcessSnapshot(0, ())
+        self._listed_at = -math.inf
         self._begin_anew(None)
 
-    def of_user(self, uid: int) -> tuple[Process, ...]:
-        """Return the processes of this uid; the same tuple as before while nothing has changed.
+    def of_user(self, uid: int, max_age: float = 0.0) -> ProcessSnapshot:
+        """Return the processes of this uid, as they were at most ``max_age`` seconds ago.
 
         Raises SourceError without /proc.
         """
         with self._lock:
             if uid != self._uid:
                 self._begin_anew(uid)
+            elif self._monotonic() - self._listed_at < max_age:
+                return self._snapshot
             self._scan()
-            found = tuple(self._own.values())
-            if self._found != found:
-                self._found = found
-            return self._found
+            self._listed_at = self._monotonic()
+            processes = tuple(self._own.values())
+            if processes != self._snapshot.processes:
+                self._snapshot = ProcessSnapshot(self._snapshot.generation + 1, processes)
+            return self._snapshot
 
     def uids(self) -> dict[str, int]:
         """Return every visible pid and its user as of now; raises SourceError without /proc."""

@@ -23,7 +23,7 @@ import psutil
 
 from exporter.errors import ParseError
 from exporter.host import process_parser as parse
-from exporter.host.cgroup_parser import placement_of_process
+from exporter.host.cgroup import placement_of_process
 from exporter.host.facts import Process, ProcessId
 from exporter.host.names import UserNames
 from exporter.host.procfs import Procfs

@@ -10,13 +10,13 @@ from exporter.ports import metrics as catalogue
 from exporter.ports.facts import (
     Attribution,
     Endpoint,
+    EndpointKey,
     Holder,
     Inspection,
     PortVerdict,
     Reason,
     SocketSource,
 )
-from exporter.ports.risks import address_missing, duplicates
 from exporter.scrape.base import Family, FamilyCache, Sample
 
 SHOWN_HOLDERS = 8
@@ -78,16 +78,11 @@ def _shown(verdict: PortVerdict) -> dict[tuple[str, ...], Holder]:
 
 
 def _risk_families(inspection: Inspection) -> Iterator[Family]:
-    endpoints = [verdict.endpoint for verdict in inspection.verdicts]
-    twice = duplicates(endpoints)
-    ephemeral = inspection.ephemeral
-    yield catalogue.PORT_EPHEMERAL_RISK.family(
-        (_labels(e), ephemeral.includes(e.port)) for e in endpoints if ephemeral is not None
-    )
-    yield catalogue.PORT_DUPLICATE.family((_labels(e), e.key in twice) for e in endpoints)
-    yield catalogue.PORT_ADDRESS_MISSING.family(
-        (_labels(e), address_missing(e, inspection.addresses)) for e in endpoints
-    )
+    verdicts, ephemeral = inspection.verdicts, inspection.ephemeral
+    known = verdicts if ephemeral is not None else ()
+    yield catalogue.PORT_EPHEMERAL_RISK.family(_among(known, ephemeral or frozenset()))
+    yield catalogue.PORT_DUPLICATE.family(_among(verdicts, inspection.duplicates))
+    yield catalogue.PORT_ADDRESS_MISSING.family(_among(verdicts, inspection.address_missing))
 
 
 def _how_families(inspection: Inspection) -> Iterator[Family]:
@@ -105,6 +100,10 @@ def _flags(
     verdicts: Iterable[PortVerdict], flag: Callable[[PortVerdict], bool]
 ) -> Iterator[Sample]:
     return ((_labels(verdict.endpoint), flag(verdict)) for verdict in verdicts)
+
+
+def _among(verdicts: Iterable[PortVerdict], keys: frozenset[EndpointKey]) -> Iterator[Sample]:
+    return _flags(verdicts, lambda verdict: verdict.endpoint.key in keys)
 
 
 def _reasons(

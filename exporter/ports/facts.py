@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
-from exporter.host.facts import EphemeralPorts, IPAddress, Process
+from exporter.host.facts import IPAddress, Process
 
 
 class Relation(str, enum.Enum):
@@ -219,25 +219,18 @@ class SocketFacts:
 
 
 @dataclass(frozen=True)
-class UnitContents:
-    """What runs in a systemd service: pids, names of programs, and whether it has groups below."""
-
-    pids: frozenset[int]
-    programs: frozenset[str]
-    divided: bool = False
-
-
-@dataclass(frozen=True)
 class Inspection:
     """One look at a node's ports: the verdicts and what they rest on.
 
-    ``ephemeral`` is None where it may not be read: in another network namespace than ours.
-    ``addresses`` are those of all interfaces of the cluster's network namespace. ``stoppable``
-    has (unit, pid) of the holders whose unit may be stopped as a whole.
+    ``duplicates`` share their port with another endpoint, ``address_missing`` must bind an address
+    that is on no interface of the cluster's network namespace, ``ephemeral`` have a port that the
+    kernel may hand out (None: the range may not be read, in another network namespace than ours).
+    ``stoppable`` has (unit, pid) of the holders whose unit may be stopped as a whole.
     """
 
     verdicts: tuple[PortVerdict, ...]
     facts: SocketFacts
-    ephemeral: Optional[EphemeralPorts]
-    addresses: frozenset[IPAddress]
+    duplicates: frozenset[EndpointKey] = frozenset()
+    address_missing: frozenset[EndpointKey] = frozenset()
+    ephemeral: Optional[frozenset[EndpointKey]] = None
     stoppable: frozenset[tuple[str, int]] = frozenset()

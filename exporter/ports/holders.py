@@ -46,32 +46,29 @@ class Claim:
         return min((h.relation for h in self.holders), key=lambda r: _ORDER[r])
 
 
-@dataclass(frozen=True)
-class Claims:
-    """All sockets on an endpoint's port, and whether the component's process runs."""
-
-    claims: tuple[Claim, ...]
-    component_up: bool
-
-
 def claims_on(
     endpoint: Endpoint,
     sockets: Sequence[Socket],
     facts: SocketFacts,
     programs: Programs,
     identity: ClusterIdentity,
-) -> Claims:
-    """Find out for each socket on the endpoint's port who holds it."""
-    known = {p.id: p for p in programs.like(endpoint.process)}
-    known.update({p.id: p for s in sockets for p in facts.owners.get(s.inode, ())})
-    running = instances(endpoint, known.values(), identity)
-    reader = _Reader(endpoint, facts, identity, running)
-    claims = tuple(Claim(s, stage(s), reader.holders(s)) for s in sockets)
-    return Claims(claims, bool(running) or any(claim.is_own for claim in claims))
+) -> tuple[tuple[Claim, ...], bool]:
+    """Find out for each socket on the endpoint's port who holds it.
+
+    Tells, too, whether the component's process runs.
+    """
+    processes = {p.id: p for p in programs.like(endpoint.process)}
+    processes.update({p.id: p for s in sockets for p in facts.owners.get(s.inode, ())})
+    running = instances(endpoint, processes.values(), identity)
+    attribution = _Attribution(endpoint, facts, identity, running)
+    claims = tuple(Claim(s, stage(s), attribution.holders(s)) for s in sockets)
+    return claims, bool(running) or any(claim.is_own for claim in claims)
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _Attribution:
+    """Attributes the sockets of a port; ``running`` are the endpoint's instances, newest first."""
+
     endpoint: Endpoint
     facts: SocketFacts
     identity: ClusterIdentity
@@ -80,9 +77,9 @@ class _Reader:
     def holders(self, socket: Socket) -> tuple[Holder, ...]:
         owners = self.facts.owners.get(socket.inode) or self._hidden_owner(socket)
         if not owners:
-            return (self._unknown(socket),)
+            return (self._by_uid(socket),)
         inherited = any(is_of_cluster(owner, self.identity) for owner in owners)
-        return tuple(self._known(socket, owner, inherited=inherited) for owner in owners)
+        return tuple(self._by_process(socket, owner, inherited=inherited) for owner in owners)
 
     def _hidden_owner(self, socket: Socket) -> tuple[Process, ...]:
         """Return the component's process when its files are hidden and nobody else's can be.
@@ -94,14 +91,14 @@ class _Reader:
         named = tuple(p for p in self.running if is_named(p, self.endpoint, self.identity))
         return tuple(p for p in (named or self.running)[:1] if not p.fds_readable)
 
-    def _known(self, socket: Socket, owner: Process, *, inherited: bool) -> Holder:
+    def _by_process(self, socket: Socket, owner: Process, *, inherited: bool) -> Holder:
         newest = self.running[0] if self.running else None
         relation = relation_of(self.endpoint, owner, self.identity, newest)
         if inherited and relation in (Relation.FOREIGN, Relation.UNIDENTIFIED):
             relation = Relation.SIBLING
         return Holder(relation, socket, owner.user, owner, owner.unit, owner.container)
 
-    def _unknown(self, socket: Socket) -> Holder:
+    def _by_uid(self, socket: Socket) -> Holder:
         relation = relation_of_unknown(socket, self.identity)
         user = self.facts.users.get(socket.uid, "") if socket.inode else ""
         unit, container = self.facts.cgroups.get(socket.cgroup_id or 0, ("", ""))
@@ -145,11 +142,6 @@ def _listens(holder: Holder, listeners: Iterable[Claim]) -> bool:
 def _rank(holder: Holder) -> tuple[int, int, int, str]:
     stage_rank = stage(holder.socket).value
     return (_ORDER[holder.relation], stage_rank, holder.pid, str(holder.socket.address))
-
-
-def own_listeners(claims: Iterable[Claim]) -> tuple[Socket, ...]:
-    """Return the sockets on which the component itself listens."""
-    return tuple(c.socket for c in claims if c.stage is Stage.LISTENING and c.is_own)
 
 
 def worst_other(claim: Claim) -> Optional[Relation]:

@@ -8,13 +8,20 @@ the time, and waits five seconds at most.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Callable, Optional
 
-from exporter.host.facts import IPAddress, Process
-from exporter.ports.advice import may_be_stopped
+from exporter.host.clock import Clock
+from exporter.host.facts import (
+    EphemeralPorts,
+    IPAddress,
+    Process,
+    ProcessSnapshot,
+    UnitContents,
+)
 from exporter.ports.facts import (
+    Attribution,
     ClusterIdentity,
     Endpoint,
     EndpointKey,
@@ -26,23 +33,37 @@ from exporter.ports.facts import (
     SocketFacts,
     TcpState,
 )
-from exporter.ports.protocols import Clocks, ProcessReader, Sources
-from exporter.ports.relation import Programs
-from exporter.ports.risks import address_missing
-from exporter.ports.verdict import judge
-
-__all__ = [
-    "ALL_STATES_LONGEST_WAIT_SECONDS",
-    "Clocks",
-    "PortInspector",
-    "ProcessReader",
-    "Sources",
-    "no_bind_failure",
-]
+from exporter.ports.proc_net import SocketReader
+from exporter.ports.relation import Programs, is_of_cluster
+from exporter.ports.verdict import address_missing, duplicates, judge, may_be_stopped
 
 ALL_STATES_CHEAP_SECONDS = 0.03
 ALL_STATES_SHARE = 50
 ALL_STATES_LONGEST_WAIT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a look at the ports asks of the host; each may raise SourceError.
+
+    ``processes`` lists those of a user. ``locate`` is told the pids of the cluster's own at every
+    look: the sockets, the ports and the addresses that count are where those live. ``owners`` maps
+    the inode of a socket to all processes that hold it, as far as they can be read, and
+    ``attribution`` is how much of a stranger's can be seen. ``user`` names a uid, ``placement`` the
+    unit and the container of a cgroup id. ``unit`` is what runs in a systemd service, None where
+    that cannot be told.
+    """
+
+    processes: Callable[[int], ProcessSnapshot]
+    locate: Callable[[Iterable[int]], None]
+    sockets: SocketReader
+    owners: Callable[[Sequence[Socket]], Mapping[int, tuple[Process, ...]]]
+    attribution: Callable[[], Attribution]
+    user: Callable[[int], str]
+    placement: Callable[[int], tuple[str, str]]
+    unit: Callable[[str], Optional[UnitContents]]
+    ephemeral_ports: Callable[[], Optional[EphemeralPorts]]
+    addresses: Callable[[], frozenset[IPAddress]]
 
 
 @dataclass(frozen=True)
@@ -52,23 +73,6 @@ class _AllStates:
     sockets: tuple[Socket, ...] = ()
     owned: frozenset[int] = frozenset()
     not_before: float = 0.0
-
-
-class _Running:
-    """The processes of a user as they were last listed."""
-
-    def __init__(self, processes: Sequence[Process], uid: int) -> None:
-        self.processes = processes
-        self.uid = uid
-        self.programs = Programs(processes, uid)
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """The last verdicts without evidence of the past, and what they were given on."""
-
-    asked: tuple[object, ...] = ()
-    verdicts: tuple[PortVerdict, ...] = ()
 
 
 def _pause(cost: float) -> float:
@@ -86,12 +90,13 @@ def _lacks_listener(verdict: PortVerdict) -> bool:
     return verdict.endpoint.binds and not verdict.listening
 
 
-def _replaced(
-    verdicts: Iterable[PortVerdict], anew: Iterable[PortVerdict]
-) -> tuple[PortVerdict, ...]:
-    """Put those that were judged anew in the places of the same endpoints' earlier ones."""
-    by_key = {verdict.endpoint.key: verdict for verdict in anew}
-    return tuple(by_key.get(verdict.endpoint.key, verdict) for verdict in verdicts)
+def _ephemeral(
+    endpoints: Iterable[Endpoint], ports: Optional[EphemeralPorts]
+) -> Optional[frozenset[EndpointKey]]:
+    """Return the endpoints whose port the kernel may hand out; None where that is not known."""
+    if ports is None:
+        return None
+    return frozenset(e.key for e in endpoints if ports.includes(e.port))
 
 
 def no_bind_failure(port: int) -> Optional[float]:  # noqa: ARG001 -- the shape of the argument
@@ -112,56 +117,70 @@ class PortInspector:
         endpoints: Callable[[], tuple[Endpoint, ...]],
         identity: Callable[[], ClusterIdentity],
         sources: Sources,
-        clocks: Clocks,
+        clock: Clock,
         bind_failure_age: Callable[[int], Optional[float]] = no_bind_failure,
     ) -> None:
         self._endpoints = endpoints
         self._identity = identity
         self._sources = sources
-        self._clocks = clocks
+        self._clock = clock
         self._bind_failure_age = bind_failure_age
         self._all_states = _AllStates()
         self._own_listener_seen: dict[EndpointKey, float] = {}
-        self._running = _Running((), -1)
-        self._judged = _Judged()
+        self._listed: tuple[object, ...] = ()  # what the next three came of
+        self._programs = Programs((), -1)
+        self._cluster_pids: tuple[int, ...] = ()
+        self._judged: tuple[object, ...] = ()  # what the verdicts came of
+        self._verdicts: tuple[PortVerdict, ...] = ()
 
     def inspect(self) -> Inspection:
         """Look once; raises SourceError when the sockets cannot be read at all."""
         endpoints, identity = self._endpoints(), self._identity()
-        programs = self._programs(identity.uid)
-        facts = self._listeners(frozenset(e.port for e in endpoints))
-        verdicts = self._judge(endpoints, facts, programs, identity)
-        missing = frozenset(v.endpoint.port for v in verdicts if _lacks_listener(v))
+        self._list_processes(identity)
+        facts = self._listeners(frozenset(endpoint.port for endpoint in endpoints))
+        verdicts = self._judge(endpoints, facts, identity)
         self._remember(verdicts)
-        addresses = self._sources.host.interface_addresses()
+        addresses = self._sources.addresses()
+        unbindable = frozenset(e.key for e in endpoints if address_missing(e, addresses))
+        missing = frozenset(v.endpoint.port for v in verdicts if _lacks_listener(v))
         if missing:
             facts = self._with_all_states(facts, missing)
-            again = [e for e in endpoints if e.port in missing]
-            evidence = self._evidence(again, addresses)
-            judged = judge(again, facts, programs, identity, evidence)
-            verdicts = _replaced(verdicts, judged)
-        ephemeral = self._sources.host.ephemeral_ports()
-        return Inspection(verdicts, facts, ephemeral, addresses, self._stoppable(verdicts))
+            again = [endpoint for endpoint in endpoints if endpoint.port in missing]
+            evidence = self._evidence(again, unbindable)
+            anew = {
+                v.endpoint.key: v for v in judge(again, facts, self._programs, identity, evidence)
+            }
+            verdicts = tuple(anew.get(v.endpoint.key, v) for v in verdicts)
+        return Inspection(
+            verdicts,
+            facts,
+            duplicates=duplicates(endpoints),
+            address_missing=unbindable,
+            ephemeral=_ephemeral(endpoints, self._sources.ephemeral_ports()),
+            stoppable=self._stoppable(verdicts),
+        )
+
+    def _list_processes(self, identity: ClusterIdentity) -> None:
+        """List the user's processes, and sort them anew only when one of them changed."""
+        snapshot = self._sources.processes(identity.uid)
+        listed = (snapshot.generation, identity)
+        if listed != self._listed:
+            self._listed = listed
+            self._programs = Programs(snapshot.processes, identity.uid)
+            self._cluster_pids = tuple(
+                p.id.pid for p in snapshot.processes if is_of_cluster(p, identity)
+            )
+        self._sources.locate(self._cluster_pids)
 
     def _judge(
-        self,
-        endpoints: tuple[Endpoint, ...],
-        facts: SocketFacts,
-        programs: Programs,
-        identity: ClusterIdentity,
+        self, endpoints: tuple[Endpoint, ...], facts: SocketFacts, identity: ClusterIdentity
     ) -> tuple[PortVerdict, ...]:
         """Judge by what is there now; what was judged at the last look stays as it is."""
-        asked = (endpoints, facts, programs, identity)
-        if asked != self._judged.asked:
-            self._judged = _Judged(asked, judge(*asked, {}))
-        return self._judged.verdicts
-
-    def _programs(self, uid: int) -> Programs:
-        """Sort the user's processes by program, anew only when one of them changed."""
-        processes = self._sources.processes.of_user(uid)
-        if processes is not self._running.processes or uid != self._running.uid:
-            self._running = _Running(processes, uid)
-        return self._running.programs
+        judged = (self._listed, endpoints, facts)
+        if judged != self._judged:
+            self._judged = judged
+            self._verdicts = judge(endpoints, facts, self._programs, identity, {})
+        return self._verdicts
 
     def _stoppable(self, verdicts: Iterable[PortVerdict]) -> frozenset[tuple[str, int]]:
         """Find the foreign holders that can be ended by stopping their service."""
@@ -172,7 +191,7 @@ class PortInspector:
             for holder in verdict.holders
             if holder.relation is Relation.FOREIGN and holder.process and holder.unit
         }
-        contents = {unit: self._sources.units.contents(unit) for unit, _ in held}
+        contents = {unit: self._sources.unit(unit) for unit, _ in held}
         return frozenset(
             (unit, pid) for unit, pid in held if may_be_stopped(unit, pid, contents[unit])
         )
@@ -180,76 +199,71 @@ class PortInspector:
     def _listeners(self, ports: frozenset[int]) -> SocketFacts:
         reader = self._sources.sockets
         sockets = tuple(reader.listening(ports)) if ports else ()
-        owners = self._sources.owners.owners(sockets)
+        owners = self._sources.owners(sockets)
         if any(socket.inode not in owners for socket in sockets):
             # Its process may have gone meanwhile: what is not listed a second time is no fact.
             still = {socket.inode for socket in reader.listening(ports)}
             sockets = tuple(s for s in sockets if s.inode in owners or s.inode in still)
-        return self._named(SocketFacts(sockets, dict(owners), source=reader.source))
+        return self._facts(sockets, owners)
 
-    def _with_all_states(self, facts: SocketFacts, ports: frozenset[int]) -> SocketFacts:
+    def _with_all_states(self, listeners: SocketFacts, ports: frozenset[int]) -> SocketFacts:
         sockets = self._sockets_of_all_states(ports)
-        owners = dict(self._sources.owners.owners(sockets))
+        owners = self._sources.owners(sockets)
         vanished = self._all_states.owned - owners.keys()
         others = tuple(s for s in sockets if s.inode not in vanished)
-        self._all_states = replace(
-            self._all_states, owned=self._all_states.owned | frozenset(owners)
-        )
-        return self._named(
-            replace(facts, sockets=facts.sockets + others, owners={**owners, **facts.owners})
-        )
+        owned = self._all_states.owned | frozenset(owners)
+        self._all_states = replace(self._all_states, owned=owned)
+        return self._facts(listeners.sockets + others, {**owners, **listeners.owners})
 
     def _sockets_of_all_states(self, ports: frozenset[int]) -> tuple[Socket, ...]:
         last = self._all_states
-        if self._clocks.monotonic() < last.not_before:
+        if self._clock.monotonic() < last.not_before:
             return tuple(socket for socket in last.sockets if socket.port in ports)
-        start = self._clocks.cpu()
+        start = self._clock.cpu()
         read = self._sources.sockets.all_states(ports)
         sockets = tuple(s for s in read if s.state is not TcpState.LISTEN)
-        pause = _pause(self._clocks.cpu() - start)
-        self._all_states = _AllStates(sockets, frozenset(), self._clocks.monotonic() + pause)
+        pause = _pause(self._clock.cpu() - start)
+        self._all_states = _AllStates(sockets, frozenset(), self._clock.monotonic() + pause)
         return sockets
 
-    def _named(self, facts: SocketFacts) -> SocketFacts:
+    def _facts(
+        self, sockets: tuple[Socket, ...], owners: Mapping[int, tuple[Process, ...]]
+    ) -> SocketFacts:
         """Add the names of users and cgroups for sockets whose process is not known."""
-        unknown = [s for s in facts.sockets if s.inode and s.inode not in facts.owners]
-        names = self._sources.names
-        cgroup_ids = {s.cgroup_id for s in unknown if s.cgroup_id}
-        return replace(
-            facts,
-            users={uid: names.user(uid) for uid in {s.uid for s in unknown}},
-            cgroups={each: names.cgroup(each) for each in cgroup_ids},
-            attribution=self._sources.owners.attribution,
+        unknown = [socket for socket in sockets if socket.inode and socket.inode not in owners]
+        groups = {socket.cgroup_id for socket in unknown if socket.cgroup_id}
+        return SocketFacts(
+            sockets,
+            dict(owners),
+            users={uid: self._sources.user(uid) for uid in {s.uid for s in unknown}},
+            cgroups={group: self._sources.placement(group) for group in groups},
+            source=self._sources.sockets.source,
+            attribution=self._sources.attribution(),
             sees_bound_sockets=self._sources.sockets.sees_bound_sockets,
         )
 
     def _remember(self, verdicts: Iterable[PortVerdict]) -> None:
         """Note when an own listener was seen; before the first look none was missing yet."""
-        now = self._clocks.monotonic()
+        now = self._clock.monotonic()
         for verdict in verdicts:
-            seen = verdict.listening or verdict.endpoint.key not in self._own_listener_seen
-            if seen:
+            if verdict.listening or verdict.endpoint.key not in self._own_listener_seen:
                 self._own_listener_seen[verdict.endpoint.key] = now
 
     def _evidence(
-        self, endpoints: Iterable[Endpoint], addresses: frozenset[IPAddress]
+        self, endpoints: Iterable[Endpoint], unbindable: frozenset[EndpointKey]
     ) -> dict[EndpointKey, PortEvidence]:
-        now = self._clocks.monotonic()
+        """Tell what no socket shows.
+
+        Of an endpoint whose address is on no interface no failed bind is told: cm_server writes
+        the same record then as when its port is taken (CM pqcomm.cpp).
+        """
+        now = self._clock.monotonic()
         return {
             endpoint.key: PortEvidence(
                 own_listener_absent_for=now - self._own_listener_seen[endpoint.key],
-                bind_failure_age=self._failed_bind_age(endpoint, addresses),
+                bind_failure_age=None
+                if endpoint.key in unbindable
+                else self._bind_failure_age(endpoint.port),
             )
             for endpoint in endpoints
         }
-
-    def _failed_bind_age(
-        self, endpoint: Endpoint, addresses: frozenset[IPAddress]
-    ) -> Optional[float]:
-        """Tell how long ago a bind found the port taken; None if none did, or that is not sure.
-
-        cm_server writes the same of an address that is on no interface (CM pqcomm.cpp), so that
-        its record proves nothing while one is missing.
-        """
-        missing = address_missing(endpoint, addresses)
-        return None if missing else self._bind_failure_age(endpoint.port)

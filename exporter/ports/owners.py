@@ -76,7 +76,6 @@ class OwnerLookup:
         self._walk: Optional[Iterator[None]] = None
         self._rights = Rights(procfs)
 
-    @property
     def attribution(self) -> Attribution:
         """How much of a stranger's process can be seen, judged by rights and by the last look."""
         known = self._known.values()

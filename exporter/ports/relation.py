@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from posixpath import basename, normpath
 from typing import Optional
 
@@ -105,7 +104,6 @@ def program(process: Process) -> str:
     return _program(process.exe, process.name)
 
 
-@lru_cache(maxsize=4096)
 def _program(exe: str, name: str) -> str:
     return _path(exe).rpartition("/")[2] if exe else _PROCESS_NAMES.get(name, name)
 

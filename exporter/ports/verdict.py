@@ -4,15 +4,20 @@ A verdict never claims more than was seen. *Conflict*: the component does not ho
 bind, and a socket stops it, because bind() would fail or because cm_agent's own check would
 refuse. *Next start blocked*: the component is up, but a listener would stop its next start. A
 socket that the component itself holds is never in its own way, whoever else inherited it.
+
+Beside the verdicts: what may go wrong with a port although nothing is wrong now, and which systemd
+services a page may advise to stop, because stopping ends the holder and no more. Everything that
+cannot be told counts against that advice.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Optional
 
-from exporter.ports.advice import may_be_stopped
+from exporter.host.facts import IPAddress, UnitContents
 from exporter.ports.bind import Covers, Stage, holds_all, meets
 from exporter.ports.facts import (
     ClusterIdentity,
@@ -25,10 +30,8 @@ from exporter.ports.facts import (
     Socket,
     SocketFacts,
 )
-from exporter.ports.holders import Claim, Claims, claims_on, listed, own_listeners, worst_other
-from exporter.ports.relation import Programs, instances
-
-__all__ = ["Programs", "instances", "judge", "may_be_stopped"]
+from exporter.ports.holders import Claim, claims_on, listed, worst_other
+from exporter.ports.relation import Programs
 
 OWNERLESS_AFTER_SECONDS = 120.0
 """Ownerless sockets say nothing until the own listener was missing this long: a server that
@@ -60,19 +63,19 @@ def judge(
     by_port: dict[int, list[Socket]] = defaultdict(list)
     for socket in facts.sockets:
         by_port[socket.port].append(socket)
-    return tuple(
-        _verdict(
-            endpoint,
-            claims_on(endpoint, by_port[endpoint.port], facts, programs, identity),
-            evidence.get(endpoint.key, PortEvidence()),
-        )
-        for endpoint in endpoints
-    )
+    verdicts = []
+    for endpoint in endpoints:
+        claims, up = claims_on(endpoint, by_port[endpoint.port], facts, programs, identity)
+        past = evidence.get(endpoint.key, PortEvidence())
+        verdicts.append(_verdict(endpoint, claims, past, up=up))
+    return tuple(verdicts)
 
 
-def _verdict(endpoint: Endpoint, found: Claims, evidence: PortEvidence) -> PortVerdict:
-    claims, up = found.claims, found.component_up
-    own = own_listeners(claims)
+def _verdict(
+    endpoint: Endpoint, claims: Sequence[Claim], evidence: PortEvidence, *, up: bool
+) -> PortVerdict:
+    """Judge one endpoint; ``up``: the component's process runs."""
+    own = [c.socket for c in claims if c.stage is Stage.LISTENING and c.is_own]
     listening = bool(own) and holds_all(own, endpoint)
     held = listening if endpoint.binds else up
     conflict = None if held else _first(_stops(endpoint, c, evidence, up=up) for c in claims)
@@ -93,8 +96,8 @@ def _verdict(endpoint: Endpoint, found: Claims, evidence: PortEvidence) -> PortV
 
 def _first(reasons: Iterable[Optional[Reason]]) -> Optional[Reason]:
     """Return the one reason that stands for all: the first in the order of precedence."""
-    found = [reason for reason in reasons if reason is not None]
-    return min(found, key=lambda reason: _PRECEDENCE[reason]) if found else None
+    given = (reason for reason in reasons if reason is not None)
+    return min(given, key=lambda reason: _PRECEDENCE[reason], default=None)
 
 
 def _stops(
@@ -158,3 +161,62 @@ def _ownerless_counts(evidence: PortEvidence) -> bool:
 def _bind_failed_now(evidence: PortEvidence) -> bool:
     age = evidence.bind_failure_age
     return age is not None and age < BIND_FAILURE_YOUNGER_THAN_SECONDS
+
+
+# They carry what does not belong to them: logins, jobs, containers, the system itself.
+_CARRIES_OTHERS = re.compile(
+    r"(?:cron|atd|anacron|sshd?|docker|containerd|podman|crio|cri-|kubelet|k3s|dbus|user@|session-"
+    r"|systemd-|init|libvirtd|lxc)"
+)
+# openGauss' programs, by the name of their process: of this installation and of any other.
+_CLUSTER_PROGRAMS = re.compile(
+    r"om_monitor|cm_agent|cm_server|cm_ctl|dssserver|gaussdb|GaussMaster|gs_.*"
+)
+_SERVICE = re.compile(r"[A-Za-z0-9:_.@\\-]{1,128}\.service")
+
+
+def may_be_stopped(unit: str, pid: int, contents: Optional[UnitContents]) -> bool:
+    """Tell whether ``systemctl stop UNIT`` ends the process and harms nobody else.
+
+    The unit must be a service of system.slice (that is what ``contents`` was read from) that is
+    about itself, with the process directly in its group, no groups below it, and no program of an
+    openGauss installation in it.
+    """
+    if contents is None or contents.divided or pid not in contents.pids:
+        return False
+    if not _SERVICE.fullmatch(unit) or _CARRIES_OTHERS.match(unit):
+        return False
+    return not any(_CLUSTER_PROGRAMS.fullmatch(name) for name in contents.programs)
+
+
+def duplicates(endpoints: Sequence[Endpoint]) -> frozenset[EndpointKey]:
+    """Return the endpoints whose port another endpoint of this node has, too."""
+    uses = Counter(endpoint.port for endpoint in endpoints)
+    shared = [endpoint for endpoint in endpoints if uses[endpoint.port] > 1]
+    return frozenset(one.key for one in shared if any(_meet(one, other) for other in shared))
+
+
+def _meet(one: Endpoint, other: Endpoint) -> bool:
+    """Tell whether either is in the other's way.
+
+    Where a component does not bind the port, its own listener there is not: nobody looks while it
+    runs.
+    """
+    if one.key == other.key or one.port != other.port:
+        return False
+    same = (one.component, one.instance_id) == (other.component, other.instance_id)
+    return not same or (one.binds and other.binds)
+
+
+def address_missing(endpoint: Endpoint, present: frozenset[IPAddress]) -> bool:
+    """Tell whether an address that the component must bind is on no interface.
+
+    Every address of 127.0.0.0/8 can be bound once the loopback interface has one.
+    """
+    if not endpoint.binds:
+        return False
+    return any(not _can_be_bound(address, present) for address in endpoint.addresses or ())
+
+
+def _can_be_bound(address: IPAddress, present: frozenset[IPAddress]) -> bool:
+    return address.is_unspecified or address.is_loopback or address in present

@@ -24,9 +24,15 @@ from exporter.config.schema import Signature
 from exporter.config.web import parse_web_config
 from exporter.diagnosis.page_parser import parse_page
 from exporter.errors import ConfigError, ParseError
-from exporter.host.addresses import parse_fib_trie, parse_if_inet6
-from exporter.host.cgroup_parser import cgroup2_mounts, placement_of_process
-from exporter.host.netlink_parser import split_messages
+from exporter.host.cgroup import cgroup2_mounts, placement_of_process
+from exporter.host.netlink import split_messages
+from exporter.host.network import (
+    parse_address,
+    parse_fib_trie,
+    parse_if_inet6,
+    parse_port_list,
+    parse_port_range,
+)
 from exporter.host.passwd import find_user
 from exporter.host.process_parser import (
     data_directory,
@@ -36,8 +42,6 @@ from exporter.host.process_parser import (
     parse_effective_capabilities,
     parse_stat,
 )
-from exporter.host.rtnetlink import parse_address
-from exporter.host.sysctl import parse_port_list, parse_port_range
 from exporter.installation.cm_resource import parse_cm_resource
 from exporter.installation.crontab import parse_crontab
 from exporter.installation.datanode_settings import parse_datanode_settings
@@ -52,8 +56,8 @@ from exporter.logs.evidence import LogEvidence
 from exporter.logs.matcher import LogMatcher
 from exporter.logs.patterns import LineFinder, pattern_problem
 from exporter.logs.records import grammars_of
-from exporter.ports.inet_diag import parse_socket
-from exporter.ports.proc_net_parser import parse_sockets
+from exporter.ports.proc_net import parse_sockets
+from exporter.ports.sock_diag import parse_socket
 from exporter.web.gate import basic_credentials
 from exporter.web.messages import accepts_gzip, choose_format, scrape_budget
 from exporter.wiring.settings import shipped_signatures

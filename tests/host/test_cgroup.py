@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.host.cgroup import CgroupTree
-from exporter.host.cgroup_parser import Placement
-from exporter.host.names import Names, UserNames
+from exporter.host.cgroup import CgroupTree, Placement
+from exporter.host.names import UserNames
 from exporter.host.processes import ProcessReader
 from exporter.host.procfs import Procfs
 from exporter.ports.sock_diag import SockDiag
@@ -129,11 +128,3 @@ def test_a_part_of_a_tree_is_not_taken_for_the_whole(tmp_path: Path) -> None:
     (unit.parent / "cgroup.procs").touch()
     tree = CgroupTree(tmp_path, Procfs(tmp_path), time.monotonic)
     assert tree.placement(unit.stat().st_ino) == Placement()
-
-
-def test_names_gives_both_words() -> None:
-    """What a socket tells by itself: the user and the cgroup, as the verdicts want it."""
-    tree = CgroupTree(SYS, PROC, time.monotonic)
-    names = Names(UserNames(Path("/"), time.monotonic), tree)
-    assert names.user(0) == "root"
-    assert names.cgroup(2**60) == ("", "")

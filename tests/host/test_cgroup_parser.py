@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.host.cgroup_parser import cgroup2_mounts, placement, placement_of_process
+from exporter.host.cgroup import cgroup2_mounts, placement, placement_of_process
 
 ID = "3f2a" * 16
 OTHER = "9b1c" * 16

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import ParseError
-from exporter.host.netlink_parser import attributes, split_messages
+from exporter.host.netlink import attributes, split_messages
 
 
 def _message(kind: int, body: bytes, sequence: int = 7, flags: int = 2) -> bytes:

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,15 +16,13 @@ import psutil
 import pytest
 
 from exporter.errors import NetlinkRefusedError, ParseError, SourceError
-from exporter.host.facts import EphemeralPorts, Process
-from exporter.host.names import UserNames
+from exporter.host.facts import EphemeralPorts
 from exporter.host.netlink import NETLINK_SOCK_DIAG
-from exporter.host.netns import ClusterNamespace, Namespace, opener_in, run_in
+from exporter.host.netns import ClusterNamespace, Namespace
 from exporter.host.network import HostFacts
-from exporter.host.processes import ProcessReader
 from exporter.host.procfs import Procfs
 from exporter.ports.facts import SocketSource
-from exporter.ports.readers import ClusterSockets
+from exporter.ports.proc_net import ClusterSockets
 from exporter.ports.sock_diag import SockDiag
 from tests.support import look, without_netlink
 from tests.support.holders import Holder
@@ -55,16 +52,15 @@ def cluster() -> Iterator[Holder]:
         yield one
 
 
-def _process(pid: int) -> Process:
-    reader = ProcessReader(PROC, UserNames(Path("/"), time.monotonic), time.time)
-    found = reader.describe(str(pid))
-    assert found is not None
-    return found
-
-
 def _namespace(*pids: int) -> ClusterNamespace:
-    processes = [_process(pid) for pid in pids]
-    return ClusterNamespace(PROC, lambda: processes)
+    namespace = ClusterNamespace(PROC)
+    namespace.locate(pids)
+    return namespace
+
+
+def _sockets(*pids: int) -> ClusterSockets:
+    namespace = _namespace(*pids)
+    return ClusterSockets(SockDiag(namespace.open), PROC, namespace)
 
 
 def _seen_by(*options: str, ports: tuple[int, ...], prefix: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -78,7 +74,7 @@ def _seen_by(*options: str, ports: tuple[int, ...], prefix: tuple[str, ...] = ()
 @pytest.mark.privileged
 def test_the_clusters_sockets_are_read_in_its_own_namespace(cluster: Holder) -> None:
     """A listener there is seen in full; the same port here is another one."""
-    sockets = ClusterSockets(PROC, _namespace(cluster.pid))
+    sockets = _sockets(cluster.pid)
     found = sockets.listening(frozenset({15300, 15301}))
     assert [(sock.port, str(sock.address), sock.uid) for sock in found] == [
         (15300, "10.77.0.1", OMM),
@@ -95,8 +91,8 @@ def test_a_stranger_in_another_namespace_holds_nothing_here(cluster: Holder) -> 
     """While the cluster lives in our namespace, ports of any other are not read."""
     ports = frozenset({15300, 15301})
     held = {int(sock["inode"]) for sock in cluster.sockets}
-    here = ClusterSockets(PROC, _namespace(cluster.pid, os.getpid())).all_states(ports)
-    there = ClusterSockets(PROC, _namespace(cluster.pid)).all_states(ports)
+    here = _sockets(cluster.pid, os.getpid()).all_states(ports)
+    there = _sockets(cluster.pid).all_states(ports)
     assert {sock.inode for sock in there} <= held
     assert not {sock.inode for sock in here} & held
 
@@ -115,9 +111,9 @@ def test_without_the_right_to_go_there_the_text_file_is_read(cluster: Holder) ->
 def test_who_goes_to_another_namespace_stays_here_otherwise(cluster: Holder) -> None:
     """Only the thread that opens the socket leaves, and it ends; no thread is left over."""
     ours, threads = PROC.network_namespace("self"), threading.active_count()
-    where = _namespace(cluster.pid).current()
-    assert where is not None
-    with opener_in(PROC, where)(NETLINK_SOCK_DIAG) as sock:
+    namespace = _namespace(cluster.pid)
+    assert namespace.current is not None
+    with namespace.open(NETLINK_SOCK_DIAG) as sock:
         assert sock.fileno() >= 0
     assert PROC.network_namespace("thread-self") == ours
     assert threading.active_count() == threads
@@ -126,32 +122,32 @@ def test_who_goes_to_another_namespace_stays_here_otherwise(cluster: Holder) -> 
 @pytest.mark.privileged
 def test_the_namespace_is_remembered_while_anything_lives_in_it() -> None:
     """A stopped cluster's ports are looked for where it was; where nothing is left, at home."""
-    running: list[Process] = []
-    namespace = ClusterNamespace(PROC, lambda: running)
-    assert namespace.current() is None
+    namespace = _namespace()
+    assert namespace.current is None
     with _elsewhere("listen,0.0.0.0,15300") as cluster:
         child = int(cluster.command("fork")["pid"])
-        running.append(_process(cluster.pid))
-        first = namespace.current()
+        namespace.locate([cluster.pid])
+        first = namespace.current
         assert first is not None
         assert first.pid == cluster.pid
-        running.clear()
         cluster.command("die")
         cluster.process.wait(timeout=10)
-        assert namespace.current() == Namespace(first.inode, child)
-    assert namespace.current() is None
+        namespace.locate([])
+        assert namespace.current == Namespace(first.inode, child)
+    namespace.locate([])
+    assert namespace.current is None
 
 
 @pytest.mark.privileged
 def test_a_pid_that_is_in_another_namespace_now_is_an_error(cluster: Holder) -> None:
     """The namespace is the one that was meant, or none is entered."""
-    where = _namespace(cluster.pid).current()
-    assert where is not None
-    other = where._replace(inode=where.inode + 1)
+    namespace = _namespace(cluster.pid)
+    assert namespace.current is not None
+    namespace.current = namespace.current._replace(inode=namespace.current.inode + 1)
     with pytest.raises(ProcessLookupError):
-        run_in(PROC, other, os.getpid)
+        namespace.run(os.getpid)
     with pytest.raises(SourceError) as caught:
-        SockDiag(opener_in(PROC, other)).listening(frozenset({1}))
+        SockDiag(namespace.open).listening(frozenset({1}))
     assert not isinstance(caught.value, NetlinkRefusedError)
 
 
@@ -165,7 +161,7 @@ def test_the_settings_are_those_of_the_clusters_namespace(cluster: Holder) -> No
 
 
 def _ours() -> HostFacts:
-    return HostFacts(PROC, ClusterNamespace(PROC, lambda: ()))
+    return HostFacts(PROC, ClusterNamespace(PROC))
 
 
 def _psutils_addresses() -> set[str]:
@@ -195,7 +191,7 @@ def test_our_own_port_range_is_the_kernels() -> None:
 def test_settings_that_cannot_be_read_are_not_made_up(tmp_path: Path) -> None:
     """There is no range where none can be read, and a strange one is an error."""
     procfs = Procfs(tmp_path)
-    host = HostFacts(procfs, ClusterNamespace(procfs, lambda: ()))
+    host = HostFacts(procfs, ClusterNamespace(procfs))
     assert host.ephemeral_ports() is None
     folder = tmp_path / "sys" / "net" / "ipv4"
     folder.mkdir(parents=True)

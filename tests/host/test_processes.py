@@ -151,11 +151,13 @@ def test_a_process_that_ended_and_was_not_reaped_runs_no_more() -> None:
     """A zombie is still listed by the kernel, by name and user."""
     table = _table(Procfs(Path("/proc")), Clock())
     with Holder() as holder:
-        assert holder.pid in [process.id.pid for process in table.of_user(os.geteuid())]
+        assert holder.pid in [process.id.pid for process in table.of_user(os.geteuid()).processes]
         os.kill(holder.pid, signal.SIGKILL)
         os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
         assert Path(f"/proc/{holder.pid}/stat").exists()
-        assert holder.pid not in [process.id.pid for process in table.of_user(os.geteuid())]
+        assert holder.pid not in [
+            process.id.pid for process in table.of_user(os.geteuid()).processes
+        ]
         assert _reader(Procfs(Path("/proc"))).describe(str(holder.pid)) is None
 
 
@@ -171,7 +173,7 @@ def test_the_processes_of_a_user_are_listed() -> None:
     """All of them and no other's, also one that may not be traced."""
     options = ["--uid", str(OMM)]
     with Holder(options=options) as one, Holder(options=[*options, "--undumpable"]) as two:
-        found = _table(Procfs(Path("/proc")), Clock()).of_user(OMM)
+        found = _table(Procfs(Path("/proc")), Clock()).of_user(OMM).processes
         assert [process.id.pid for process in found] == sorted([one.pid, two.pid])
         assert {process.user for process in found} == {str(OMM)}
 
@@ -180,8 +182,8 @@ def test_a_process_that_ended_is_listed_no_more() -> None:
     """Its end is noticed at the next scan, however old it was."""
     table = _table(Procfs(Path("/proc")), Clock())
     with Holder() as holder:
-        assert holder.pid in [process.id.pid for process in table.of_user(os.geteuid())]
-    assert holder.pid not in [process.id.pid for process in table.of_user(os.geteuid())]
+        assert holder.pid in [process.id.pid for process in table.of_user(os.geteuid()).processes]
+    assert holder.pid not in [process.id.pid for process in table.of_user(os.geteuid()).processes]
 
 
 def test_a_process_that_began_is_a_newcomer_once() -> None:
@@ -239,7 +241,7 @@ def test_two_roots_in_one_process_do_not_mix(made_up: MadeUp) -> None:
     here, there = Procfs(Path("/proc")), Procfs(made_up.root)
     both = _table(there, Clock()), _table(here, Clock())
     for _ in range(2):
-        made, real = (table.of_user(os.geteuid()) for table in both)
+        made, real = (table.of_user(os.geteuid()).processes for table in both)
         assert [(p.name, p.parent_pid) for p in made] == [("made-up", 1)]
         assert os.getpid() in [p.id.pid for p in real]
     assert psutil.PROCFS_PATH == "/proc"
@@ -250,9 +252,9 @@ def test_a_young_process_that_becomes_another_program_is_noticed_at_once(made_up
     table = _table(Procfs(made_up.root), Clock())
     made_up.start(1, "/bin/sh")
     uid = os.geteuid()
-    assert [process.exe for process in table.of_user(uid)] == ["/bin/sh"]
+    assert [process.exe for process in table.of_user(uid).processes] == ["/bin/sh"]
     made_up.start(1, "/opt/app/bin/cm_server", "cm_server")
-    (found,) = table.of_user(uid)
+    (found,) = table.of_user(uid).processes
     assert (found.exe, found.name) == ("/opt/app/bin/cm_server", "cm_server")
 
 
@@ -273,7 +275,7 @@ def test_old_processes_of_a_crowd_are_looked_at_in_turns(made_up: MadeUp) -> Non
     table.of_user(uid)
     procfs.looked.clear()
     for _ in range(CROWD // 32):
-        assert len(table.of_user(uid)) == CROWD
+        assert len(table.of_user(uid).processes) == CROWD
     assert sorted(int(pid) for pid in procfs.looked) == list(range(1, CROWD + 1))
 
 
@@ -290,20 +292,34 @@ def test_in_a_crowd_the_processes_of_an_installation_are_looked_at_in_every_scan
     table.of_user(uid)
     clock.now += 10
     table.of_user(uid)
-    assert len(table.of_user(uid)) == CROWD
+    assert len(table.of_user(uid).processes) == CROWD
     made_up.end(7)
-    assert 7 not in {process.id.pid for process in table.of_user(uid)}
+    assert 7 not in {process.id.pid for process in table.of_user(uid).processes}
 
 
-def test_while_nothing_changes_the_answer_is_the_very_same(made_up: MadeUp) -> None:
+def test_while_nothing_changes_the_generation_is_the_same(made_up: MadeUp) -> None:
     """Whoever reckons with the processes can keep what came of it."""
     made_up.start(1, "/bin/sh")
     uid = os.geteuid()
     table = _table(Procfs(made_up.root), Clock())
     first = table.of_user(uid)
-    assert table.of_user(uid) is first
+    assert table.of_user(uid) == first
     made_up.start(2, "/bin/sh")
-    assert len(table.of_user(uid)) == 2
+    second = table.of_user(uid)
+    assert (len(second.processes), second.generation) == (2, first.generation + 1)
+
+
+def test_a_list_that_is_young_enough_is_not_made_again(made_up: MadeUp) -> None:
+    """Two collectors of one scrape list once; another user's list is always made."""
+    made_up.start(1, "/bin/sh")
+    uid, clock = os.geteuid(), Clock()
+    table = _table(Procfs(made_up.root), clock)
+    first = table.of_user(uid, max_age=1.0)
+    made_up.start(2, "/bin/sh")
+    assert table.of_user(uid, max_age=1.0) is first
+    clock.now += 1.0
+    assert len(table.of_user(uid, max_age=1.0).processes) == 2
+    assert table.of_user(uid + 1, max_age=1.0).processes == ()
 
 
 def test_of_few_processes_every_one_is_looked_at_in_every_scan(made_up: MadeUp) -> None:
@@ -313,9 +329,9 @@ def test_of_few_processes_every_one_is_looked_at_in_every_scan(made_up: MadeUp) 
     table = _table(Procfs(made_up.root), clock)
     table.of_user(uid)
     clock.now += 100
-    assert len(table.of_user(uid)) == 1
+    assert len(table.of_user(uid).processes) == 1
     made_up.end(1)
-    assert table.of_user(uid) == ()
+    assert table.of_user(uid).processes == ()
 
 
 def test_an_old_process_that_becomes_another_program_is_noticed_in_its_turn(
@@ -331,7 +347,9 @@ def test_an_old_process_that_becomes_another_program_is_noticed_in_its_turn(
     table.of_user(uid)
     table.newcomers()
     made_up.start(1, "/opt/app/bin/cm_server")
-    seen = [{p.id.pid: p.exe for p in table.of_user(uid)}[1] for _ in range(CROWD // 32 + 1)]
+    seen = [
+        {p.id.pid: p.exe for p in table.of_user(uid).processes}[1] for _ in range(CROWD // 32 + 1)
+    ]
     assert seen[-1] == "/opt/app/bin/cm_server"
     assert table.newcomers() == set()
 
@@ -345,7 +363,9 @@ def test_a_pid_that_was_used_again_is_another_process(made_up: MadeUp) -> None:
     table.newcomers()
     made_up.root.joinpath("1").rename(made_up.root / "gone")
     made_up.start(1, "/bin/bash")
-    assert [process.exe for process in table.of_user(uid)] != [p.exe for p in first]
+    assert [process.exe for process in table.of_user(uid).processes] != [
+        p.exe for p in first.processes
+    ]
     assert table.newcomers() == {"1"}
 
 
@@ -354,7 +374,7 @@ def test_what_cannot_be_read_is_empty_and_the_rest_is_there(made_up: MadeUp) -> 
     made_up.start(1, "/bin/sh", name="cm_agent")
     uid = os.geteuid()
     (made_up.root / "1" / "exe").unlink()
-    (found,) = _table(Procfs(made_up.root), Clock()).of_user(uid)
+    (found,) = _table(Procfs(made_up.root), Clock()).of_user(uid).processes
     assert (found.name, found.exe, found.gausshome, found.data_dir) == ("cm_agent", "", None, None)
     assert not found.fds_readable
 
@@ -364,10 +384,10 @@ def test_the_list_is_that_of_the_user_who_is_asked_for(made_up: MadeUp) -> None:
     made_up.start(1, "/bin/sh")
     uid, clock = os.geteuid(), Clock()
     table = _table(Procfs(made_up.root), clock)
-    assert table.of_user(uid + 1) == ()
+    assert table.of_user(uid + 1).processes == ()
     clock.now += 10
     table.of_user(uid + 1)
-    assert [process.id.pid for process in table.of_user(uid)] == [1]
+    assert [process.id.pid for process in table.of_user(uid).processes] == [1]
 
 
 def test_a_name_for_every_uid(tmp_path: Path) -> None:
@@ -397,7 +417,7 @@ def test_a_name_is_remembered_for_a_while(tmp_path: Path) -> None:
 
 def test_the_own_process_is_among_those_of_its_user() -> None:
     """The real table holds this test."""
-    found = _table(Procfs(Path("/proc")), Clock()).of_user(os.geteuid())
+    found = _table(Procfs(Path("/proc")), Clock()).of_user(os.geteuid()).processes
     assert str(Path(sys.executable).resolve()) in {
         process.exe for process in found if process.id.pid == os.getpid()
     }

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import ParseError
-from exporter.host.rtnetlink import parse_address
+from exporter.host.network import parse_address
 
 OURS, PEER = ip_address("10.77.0.1"), ip_address("10.77.0.2")
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import ParseError
-from exporter.host.sysctl import parse_port_list, parse_port_range
+from exporter.host.network import parse_port_list, parse_port_range
 
 
 def test_the_range_has_two_ends() -> None:

@@ -10,7 +10,7 @@ from exporter.installation.endpoints import discovered_endpoints
 from exporter.installation.keyvalue import parse_cm_agent_conf, parse_cm_server_conf
 from exporter.installation.static_config_parser import parse_static_config
 from exporter.ports.facts import TcpState
-from exporter.ports.proc_net_parser import parse_sockets
+from exporter.ports.proc_net import parse_sockets
 from tests.support.installations import installation
 
 RECORDED = Path(__file__).parent.parent / "samples" / "cm_cluster" / "a_healthy_2node"

@@ -6,8 +6,8 @@ from typing import Optional
 
 import pytest
 
-from exporter.ports.advice import may_be_stopped
-from exporter.ports.facts import UnitContents
+from exporter.host.facts import UnitContents
+from exporter.ports.verdict import may_be_stopped
 
 PID = 900
 NGINX = UnitContents(frozenset((PID, 901)), frozenset(("nginx",)))

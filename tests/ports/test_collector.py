@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_address
 
-from exporter.host.facts import EphemeralPorts, Process
+from exporter.host.facts import Process
 from exporter.ports.collector import families
 from exporter.ports.facts import (
     Attribution,
@@ -17,7 +17,7 @@ from exporter.ports.facts import (
     SocketSource,
 )
 from exporter.ports.relation import Programs
-from exporter.ports.verdict import judge
+from exporter.ports.verdict import address_missing, duplicates, judge
 from exporter.scrape.base import Family
 from tests.support.facts import CLUSTER, OMM, OTHER_USER, endpoint, facts, process, socket
 
@@ -33,7 +33,16 @@ def look(*pairs: tuple[Socket, tuple[Process, ...]], of: tuple[Endpoint, ...] = 
     verdicts = judge(
         of or (endpoint("cm_server", HERE),), found, Programs((), CLUSTER.uid), CLUSTER, {}
     )
-    return Inspection(verdicts, found, EphemeralPorts(15300, 15400), frozenset((ip_address(HERE),)))
+    endpoints = [verdict.endpoint for verdict in verdicts]
+    return Inspection(
+        verdicts,
+        found,
+        duplicates=duplicates(endpoints),
+        address_missing=frozenset(
+            e.key for e in endpoints if address_missing(e, frozenset((ip_address(HERE),)))
+        ),
+        ephemeral=frozenset(e.key for e in endpoints if e.port <= 15400),
+    )
 
 
 def page(inspection: Inspection) -> dict[str, Family]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from exporter.errors import ParseError
 from exporter.host.facts import IPAddress
 from exporter.ports.facts import Socket, TcpState
-from exporter.ports.inet_diag import parse_socket
+from exporter.ports.sock_diag import parse_socket
 
 AF = {4: 2, 6: 10}
 PORTS = st.integers(0, 65535)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from exporter.ports.facts import Attribution, Reason, TcpState, UnitContents
+from exporter.host.clock import Clock
+from exporter.host.facts import UnitContents
+from exporter.ports.facts import Attribution, Reason, TcpState
 from exporter.ports.inspector import PortInspector
-from exporter.ports.protocols import Clocks, Sources
 from tests.support.facts import CLUSTER, CM_PORT, OMM, OTHER_USER, endpoint, process, socket
 from tests.support.fake_host import HERE, FakeHost
 
@@ -120,7 +121,19 @@ def test_without_endpoints_nothing_is_read() -> None:
     inspector = PortInspector(
         endpoints=tuple,
         identity=lambda: CLUSTER,
-        sources=Sources(host, host, host, host, host, host),
-        clocks=Clocks(lambda: host.now, lambda: host.now),
+        sources=host.sources(),
+        clock=Clock(),
     )
     assert inspector.inspect().verdicts == ()
+
+
+def test_a_listener_of_the_cluster_tells_where_the_ports_are_looked_at() -> None:
+    """Only the cluster's own processes count for the network namespace, at every look."""
+    shell = process(600, "/bin/bash")
+    host = FakeHost([(socket(HERE, uid=OMM), (OWN, shell))])
+    inspector = host.inspector()
+    host.look(inspector)
+    assert host.located == (500,)
+    host.sockets = []
+    host.look(inspector)
+    assert host.located == ()

@@ -220,7 +220,7 @@ def test_attribution_is_lowered_while_a_holder_is_not_found() -> None:
         look.procfs.hidden = {str(holder.pid)}
         sockets = look.sockets(holder.port)
         look.owners(sockets)
-        assert look.lookup.attribution is Attribution.UID
+        assert look.lookup.attribution() is Attribution.UID
 
 
 def test_a_socket_that_nobody_asks_for_is_forgotten() -> None:

@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import NetlinkRefusedError, ParseError, SourceError
+from exporter.host.netns import ClusterNamespace
+from exporter.host.procfs import Procfs
 from exporter.ports.facts import Socket, SocketSource, TcpState
-from exporter.ports.proc_net import ProcNet
-from exporter.ports.readers import FallbackReader
+from exporter.ports.proc_net import ClusterSockets, ProcNet, SocketReader
 from exporter.ports.sock_diag import SockDiag
 from tests.support import without_netlink
 from tests.support.holders import LOOPBACK, Holder
 
-PROC = Path("/proc")
+NET = Path("/proc/self/net")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -59,7 +60,7 @@ def _comparable(holder: Holder, sockets: list[Socket]) -> list[Socket]:
 def test_both_sources_tell_the_same_of_every_socket(holder: Holder, ports: frozenset[int]) -> None:
     """Apart from the v6-only flag, the cgroup and bound sockets, the text file tells it all."""
     for look in ("listening", "all_states"):
-        text = getattr(ProcNet(PROC), look)(ports)
+        text = getattr(ProcNet(NET), look)(ports)
         netlink = getattr(SockDiag(), look)(ports)
         assert _comparable(holder, text) == _comparable(holder, netlink) != []
 
@@ -67,14 +68,14 @@ def test_both_sources_tell_the_same_of_every_socket(holder: Holder, ports: froze
 def test_the_text_file_does_not_tell_dual_stack_from_v6only(holder: Holder) -> None:
     """The flag is None, not a guess."""
     port, inode = int(holder.sockets[1]["port"]), holder.sockets[1]["inode"]
-    listeners = ProcNet(PROC).listening(frozenset({port}))
+    listeners = ProcNet(NET).listening(frozenset({port}))
     (found,) = (sock for sock in listeners if sock.inode == inode)
     assert (found.family, found.v6only, found.cgroup_id) == (6, None, None)
 
 
 def test_the_text_file_is_honest_about_bound_sockets(holder: Holder) -> None:
     """It shows none, and says that it does not."""
-    reader = ProcNet(PROC)
+    reader = ProcNet(NET)
     port = frozenset({int(holder.sockets[5]["port"])})
     assert _mine(holder, reader.all_states(port)) == []
     assert not reader.sees_bound_sockets
@@ -84,18 +85,18 @@ def test_the_text_file_is_honest_about_bound_sockets(holder: Holder) -> None:
 def test_a_process_that_is_gone_is_an_error(tmp_path: Path) -> None:
     """A missing file is never "no sockets"."""
     with pytest.raises(SourceError):
-        ProcNet(tmp_path, "1").listening(frozenset({1}))
+        ProcNet(tmp_path / "1" / "net").listening(frozenset({1}))
 
 
 def test_a_kernel_without_ipv6_has_no_second_file(tmp_path: Path) -> None:
     """Without tcp6 the IPv4 sockets are all there is; an empty file is no such case."""
     net = tmp_path / "self" / "net"
     net.mkdir(parents=True)
-    (net / "tcp").write_bytes((PROC / "self/net/tcp").read_bytes())
-    assert isinstance(ProcNet(tmp_path).listening(frozenset({1})), list)
+    (net / "tcp").write_bytes((NET / "tcp").read_bytes())
+    assert isinstance(ProcNet(net).listening(frozenset({1})), list)
     (net / "tcp6").write_bytes(b"")
     with pytest.raises(ParseError):
-        ProcNet(tmp_path).listening(frozenset({1}))
+        ProcNet(net).listening(frozenset({1}))
 
 
 class Refused:
@@ -114,11 +115,16 @@ class Refused:
     all_states = listening
 
 
+def _with_fallback(netlink: SocketReader) -> ClusterSockets:
+    procfs = Procfs(Path("/proc"))
+    return ClusterSockets(netlink, procfs, ClusterNamespace(procfs))
+
+
 @pytest.mark.parametrize("look", ["listening", "all_states"])
 def test_the_fallback_answers_while_the_first_is_refused(look: str, holder: Holder) -> None:
     """The answer is there, the source is told, and the first is asked again each time."""
     first = Refused()
-    reader = FallbackReader(first, ProcNet(PROC))
+    reader = _with_fallback(first)
     port = frozenset({holder.port})
     found = _mine(holder, getattr(reader, look)(port))
     assert [sock.inode for sock in found] == [holder.inode]
@@ -138,17 +144,18 @@ def test_a_failure_is_no_refusal() -> None:
             raise SourceError(str(ports))
 
     with pytest.raises(SourceError):
-        FallbackReader(Broken(), ProcNet(PROC)).listening(frozenset({1}))
+        _with_fallback(Broken()).listening(frozenset({1}))
 
 
 LOOK = """
 import json, sys
-from ipaddress import ip_address
 from pathlib import Path
-from exporter.ports.proc_net import ProcNet
-from exporter.ports.readers import FallbackReader
+from exporter.host.netns import ClusterNamespace
+from exporter.host.procfs import Procfs
+from exporter.ports.proc_net import ClusterSockets
 from exporter.ports.sock_diag import SockDiag
-reader = FallbackReader(SockDiag(), ProcNet(Path("/proc")))
+procfs = Procfs(Path("/proc"))
+reader = ClusterSockets(SockDiag(), procfs, ClusterNamespace(procfs))
 found = reader.listening(frozenset({int(sys.argv[1])}))
 print(json.dumps({"source": reader.source, "inodes": [sock.inode for sock in found]}))
 """

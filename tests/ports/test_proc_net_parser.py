@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import ParseError
-from exporter.host.addresses import parse_fib_trie, parse_if_inet6
 from exporter.host.facts import IPAddress
+from exporter.host.network import parse_fib_trie, parse_if_inet6
 from exporter.ports.facts import Socket, TcpState
-from exporter.ports.proc_net_parser import parse_sockets
+from exporter.ports.proc_net import parse_sockets
 
 TITLE = (
     b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from exporter.ports.facts import Endpoint
-from exporter.ports.risks import duplicates
+from exporter.ports.verdict import duplicates
 
 P = 15400
 CHECKED = Endpoint("datanode_installed", "6001", P, "gaussdb", "datanode", binds=False)

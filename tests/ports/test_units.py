@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from exporter.host.cgroup import MOST_PROCESSES, UnitReader
+from exporter.host.facts import UnitContents
 from exporter.host.procfs import Procfs
-from exporter.ports.facts import UnitContents
-from exporter.ports.units import MOST_PROCESSES, UnitReader
 
 
 @pytest.fixture

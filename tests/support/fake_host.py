@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Optional
 
-from exporter.host.facts import EphemeralPorts, IPAddress, Process
+from exporter.host.clock import Clock
+from exporter.host.facts import EphemeralPorts, IPAddress, Process, ProcessSnapshot, UnitContents
 from exporter.ports.facts import (
     Attribution,
     Endpoint,
@@ -15,13 +16,12 @@ from exporter.ports.facts import (
     Socket,
     SocketSource,
     TcpState,
-    UnitContents,
 )
-from exporter.ports.inspector import PortInspector
-from exporter.ports.protocols import Clocks, Sources
+from exporter.ports.inspector import PortInspector, Sources
 from tests.support.facts import CLUSTER, endpoint
 
 HERE = "10.77.0.2"
+NOTHING_RUNS = ProcessSnapshot(0, ())
 
 
 @dataclass
@@ -37,14 +37,16 @@ class FakeHost:
     source: SocketSource = SocketSource.SOCK_DIAG
     sees_bound_sockets: bool = True
     attribution: Attribution = Attribution.FULL
+    snapshot: ProcessSnapshot = NOTHING_RUNS
+    located: tuple[int, ...] = ()
     units: dict[str, UnitContents] = field(default_factory=dict)
 
-    def listening(self, ports: frozenset[int]) -> Sequence[Socket]:
+    def listening(self, ports: frozenset[int]) -> list[Socket]:
         """Return the listeners; those that vanish are listed one last time."""
         gone, self.vanishing = self.vanishing, []
         return [s for s in self._every(ports) if s.state is TcpState.LISTEN] + gone
 
-    def all_states(self, ports: frozenset[int]) -> Sequence[Socket]:
+    def all_states(self, ports: frozenset[int]) -> list[Socket]:
         """Return everything, and let the clock go on by what that costs."""
         self.reads += 1
         self.now += self.cost
@@ -58,9 +60,16 @@ class FakeHost:
         inodes = {one.inode for one in sockets}
         return {one.inode: who for one, who in self.sockets if who and one.inode in inodes}
 
-    def of_user(self, uid: int) -> Sequence[Process]:
+    def of_user(self, uid: int) -> ProcessSnapshot:
         """Return the holders that are this user's."""
-        return [p for _, who in self.sockets for p in who if p.uid == uid]
+        processes = tuple(p for _, who in self.sockets for p in who if p.uid == uid)
+        if processes != self.snapshot.processes:
+            self.snapshot = ProcessSnapshot(self.snapshot.generation + 1, processes)
+        return self.snapshot
+
+    def locate(self, pids: Iterable[int]) -> None:
+        """Note which processes are the cluster's."""
+        self.located = tuple(pids)
 
     def user(self, uid: int) -> str:
         """Name a user."""
@@ -87,6 +96,21 @@ class FakeHost:
         self.now += 1
         return inspector.inspect()
 
+    def sources(self) -> Sources:
+        """Stand in for everything that a look asks."""
+        return Sources(
+            processes=self.of_user,
+            locate=self.locate,
+            sockets=self,
+            owners=self.owners,
+            attribution=lambda: self.attribution,
+            user=self.user,
+            placement=self.cgroup,
+            unit=self.contents,
+            ephemeral_ports=self.ephemeral_ports,
+            addresses=self.interface_addresses,
+        )
+
     def inspector(
         self, endpoints: tuple[Endpoint, ...] = (endpoint("cm_server", HERE),)
     ) -> PortInspector:
@@ -94,7 +118,7 @@ class FakeHost:
         return PortInspector(
             endpoints=lambda: endpoints,
             identity=lambda: CLUSTER,
-            sources=Sources(self, self, self, self, self, self),
-            clocks=Clocks(lambda: self.now, lambda: self.now),
+            sources=self.sources(),
+            clock=Clock(monotonic=lambda: self.now, cpu=lambda: self.now),
             bind_failure_age=lambda _port: self.failed_bind,
         )

@@ -28,7 +28,8 @@ from exporter.host.processes import ProcessReader
 from exporter.host.procfs import Procfs
 from exporter.ports.facts import Socket
 from exporter.ports.owners import OwnerLookup
-from exporter.ports.readers import ClusterSockets
+from exporter.ports.proc_net import ClusterSockets
+from exporter.ports.sock_diag import SockDiag
 
 PR_SET_DUMPABLE, PR_SET_KEEPCAPS = 4, 8
 CAPABILITY_VERSION_3 = 0x20080522
@@ -54,9 +55,10 @@ def look(ports: frozenset[int], uid: int, address: Optional[str]) -> dict[str, o
     procfs = Procfs(Path("/proc"))
     reader = ProcessReader(procfs, UserNames(Path("/"), time.monotonic), time.time)
     table = ProcessTable(procfs, reader, time.monotonic)
-    processes = [p for p in table.of_user(uid) if p.id.pid != os.getpid()]
-    namespace = ClusterNamespace(procfs, lambda: processes)
-    sockets = ClusterSockets(procfs, namespace)
+    processes = [p for p in table.of_user(uid).processes if p.id.pid != os.getpid()]
+    namespace = ClusterNamespace(procfs)
+    namespace.locate(process.id.pid for process in processes)
+    sockets = ClusterSockets(SockDiag(namespace.open), procfs, namespace)
     found = [s for s in sockets.all_states(ports) if address in {None, str(s.address)}]
     lookup = OwnerLookup(procfs, reader, table, time.monotonic)
     owners = lookup.owners(found)
@@ -64,7 +66,7 @@ def look(ports: frozenset[int], uid: int, address: Optional[str]) -> dict[str, o
     ephemeral = host.ephemeral_ports()
     return {
         "source": sockets.source.value,
-        "attribution": lookup.attribution.value,
+        "attribution": lookup.attribution().value,
         "sockets": [_socket(sock) for sock in found],
         "owners": {inode: [_process(p) for p in holders] for inode, holders in owners.items()},
         "processes": [_process(process) for process in processes],
