@@ -19,10 +19,13 @@ from exporter.host.answer_cache import AnswerCache
 from exporter.host.clock import Clock
 from exporter.host.files import HostFiles
 from exporter.installation import metrics as node_metrics
-from exporter.installation.collector import InstallationCollector, MarkersCollector
+from exporter.installation.collector import (
+    InstallationCollector,
+    MarkersCollector,
+    NodeInfoCollector,
+    ProcessesCollector,
+)
 from exporter.installation.members import node_identity
-from exporter.installation.node_collector import ProcessesCollector
-from exporter.installation.node_info import NodeInfoCollector
 from exporter.logs import metrics as log_metrics
 from exporter.options import Options
 from exporter.ports import metrics as port_metrics

@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
 # Frozen facts and closed words of a subject, which every room may know.
 SHARED = {"ports.facts", "cluster.facts", "config.words", "logs.facts", "installation.facts"}
 # Arrows that are to go: the collector asks whether an instance runs.
-TO_GO = {("installation.node_collector", "ports.relation")}
+TO_GO = {("installation.collector", "ports.relation")}
 COMPOSITION_ROOT = {"build", "wiring", "commands", "cli", "__main__", "__init__"}
 MOST_MODULES_BESIDE_THE_ROOMS = 8
 

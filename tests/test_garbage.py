@@ -13,13 +13,19 @@ from hypothesis import strategies as st
 
 from exporter.errors import ParseError
 from exporter.installation.cm_resource import parse_cm_resource
-from exporter.installation.crontab import parse_crontab
-from exporter.installation.environment import parse_environment
-from exporter.installation.hosts import parse_hosts
-from exporter.installation.keyvalue import parse_cm_conf, parse_dss_inst
-from exporter.installation.pid_file import parse_pid_file
-from exporter.installation.postgresql_conf import parse_postgresql_conf
-from exporter.installation.replication import parse_instances, parse_replconninfo
+from exporter.installation.postgresql_conf import (
+    parse_instances,
+    parse_postgresql_conf,
+    parse_replconninfo,
+)
+from exporter.installation.text_files import (
+    parse_cm_conf,
+    parse_crontab,
+    parse_dss_inst,
+    parse_environment,
+    parse_hosts,
+    parse_pid_file,
+)
 
 RECORDED = Path(__file__).parent / "samples" / "cm_cluster" / "a_healthy_2node" / "node1"
 PARSERS: dict[str, Callable[[str], object]] = {

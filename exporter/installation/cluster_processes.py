@@ -9,7 +9,7 @@ from posixpath import basename, normpath
 from typing import NamedTuple, Optional
 
 from exporter.errors import ParseError
-from exporter.installation.environment import MAX_BYTES, parse_environment
+from exporter.installation.text_files import MAX_BYTES, parse_environment
 
 PROGRAMS = ("om_monitor", "cm_agent", "cm_server", "gaussdb", "dssserver")
 """Those that OM's environment reaches, the one that lives longest first."""

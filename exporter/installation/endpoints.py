@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from exporter.installation.endpoints_addresses import literals
-from exporter.installation.endpoints_build import of_word
-from exporter.installation.endpoints_database import datanode_endpoints
-from exporter.installation.endpoints_storage import dss_endpoints
+from exporter.installation.endpoints_database import (
+    datanode_endpoints,
+    dss_endpoints,
+    literals,
+    of_word,
+)
 from exporter.installation.facts import Installation
 from exporter.installation.static_config import StaticCmServer, StaticConfig, StaticNode
 from exporter.ports.facts import Endpoint

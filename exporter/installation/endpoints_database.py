@@ -1,15 +1,26 @@
-"""The ports of the node's datanodes: P, P+1 as set and as installed, the heartbeat and DMS."""
+"""The database's ports and addresses: the datanodes', DMS' and those of the shared storage.
+
+A datanode has P, P+1 as set and as installed, and the heartbeat's port. dssserver serves the
+shared storage under resource pooling.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from ipaddress import IPv4Address, ip_address
 from typing import Optional
 
+from exporter.config.words import ENDPOINT_WORDS
 from exporter.host.facts import IPAddress
-from exporter.installation.endpoints_addresses import WILDCARD, listened
-from exporter.installation.endpoints_build import of_word
-from exporter.installation.facts import Datanode, DatanodeSettings, Installation, ListedInstance
+from exporter.installation.facts import (
+    Datanode,
+    DatanodeSettings,
+    DssInstance,
+    Installation,
+    ListedInstance,
+)
+from exporter.installation.static_config import StaticNode
 from exporter.ports.facts import Endpoint
 
 _STATIC = "cluster_static_config"
@@ -139,3 +150,100 @@ def entry_addresses(
 ) -> Optional[tuple[IPAddress, ...]]:
     """Return the address that MES binds for an entry; it knows no wildcard by ``*``."""
     return listened([entry.host], installation.hosts) if entry.host != WILDCARD else None
+
+
+Hosts = Mapping[str, tuple[IPAddress, ...]]
+
+
+WILDCARD = "*"
+
+
+_LOOPBACK = IPv4Address("127.0.0.1")
+
+
+def literals(texts: Iterable[str]) -> Optional[tuple[IPAddress, ...]]:
+    """Return the addresses that are written out; None when none is."""
+    found = [address for address in map(literal, texts) if address is not None]
+    return tuple(dict.fromkeys(found)) or None
+
+
+def literal(text: str) -> Optional[IPAddress]:
+    """Read an IPv4 or IPv6 address, its zone left out; None for anything else."""
+    try:
+        return ip_address(text.strip().split("%", 1)[0])
+    except ValueError:
+        return None
+
+
+def listened(words: Iterable[str], hosts: Hosts) -> Optional[tuple[IPAddress, ...]]:
+    """Return what gaussdb must bind for the words of ``listen_addresses`` or ``localhost=``.
+
+    With ``*`` among them only the wildcard counts (postmaster.cpp PostmasterMain); it is the
+    empty tuple. None: no word's address is known here.
+    """
+    every = tuple(words)
+    if WILDCARD in every:
+        return ()
+    found = [address for word in every for address in _required(word, hosts)]
+    return tuple(dict.fromkeys(found)) or None
+
+
+def _required(word: str, hosts: Hosts) -> tuple[IPAddress, ...]:
+    """Return the addresses of one word without which the start fails.
+
+    A name may stand for several, and gaussdb is content with any one of them (pqcomm.cpp
+    StreamServerPort): ``localhost`` is 127.0.0.1 and usually ::1, too. The IPv4 ones stand for
+    the name here, for cm_agent's check and most clients use them; a missing ::1 stops nothing.
+    """
+    address = literal(word)
+    if address is not None:
+        return (address,)
+    known = hosts.get(word.lower(), (_LOOPBACK,) if word.lower() == "localhost" else ())
+    four = tuple(each for each in known if isinstance(each, IPv4Address))
+    return four or known[:1]
+
+
+def of_word(word: str, instance_id: int, port: int) -> Endpoint:
+    """Make an endpoint that has its word's facts, and addresses that nobody told."""
+    facts = ENDPOINT_WORDS[word]
+    return Endpoint(
+        endpoint=word,
+        instance_id=str(instance_id),
+        port=port,
+        process=facts.process,
+        component=facts.component,
+        binds=facts.binds,
+        precheck=facts.precheck,
+    )
+
+
+_APPLICATION = "APP"
+
+
+def dss_endpoints(installation: Installation, node: StaticNode) -> Iterator[Endpoint]:
+    """Give dssserver's port: the own entry of DSS_NODES_LIST, where it has more than one.
+
+    A single dssserver opens none (DSS dss_mes.c).
+    """
+    dss = installation.dss
+    if dss is None or len(dss.nodes) <= 1:
+        return
+    own = own_entry(dss.nodes, dss.number)
+    if own is not None:
+        base = of_word("dss", _instance_id(installation, dss, node), own.port)
+        addresses = entry_addresses(own, installation)
+        yield replace(base, addresses=addresses, origin="dss_inst.ini")
+
+
+def _instance_id(installation: Installation, dss: DssInstance, node: StaticNode) -> int:
+    """Return CM's number of this node's dssserver; without CM's resource its own INST_ID.
+
+    The resource is the application that is given DSS' directory as its first argument
+    (openGauss-OM CM.py).
+    """
+    for resource in installation.resources:
+        for instance in resource.instances if resource.kind == _APPLICATION else ():
+            first = instance.arguments.split(maxsplit=1)[:1]
+            if instance.node_id == node.node_id and first == [installation.dss_home]:
+                return instance.number
+    return dss.number

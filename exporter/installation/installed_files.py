@@ -1,15 +1,17 @@
-"""The files of an installation, each read by its parser and noted as found or not."""
+"""The files of an installation, each read by its parser, with what came of reading it."""
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 from collections.abc import Iterator, Mapping
-from typing import Optional
+from dataclasses import replace
+from typing import Callable, Optional, TypeVar, cast
 
+from exporter.errors import MissingFileError, ParseError, SourceError
 from exporter.host.facts import IPAddress
 from exporter.host.files import HostFiles
 from exporter.installation.cm_resource import parse_cm_resource
-from exporter.installation.datanode_conf import DatanodeConf
 from exporter.installation.facts import (
     CmAgentSettings,
     CmResource,
@@ -17,12 +19,23 @@ from exporter.installation.facts import (
     Datanode,
     DatanodeSettings,
     DssInstance,
+    FactState,
+    Finding,
 )
-from exporter.installation.good_values import Facts
-from exporter.installation.hosts import parse_hosts
-from exporter.installation.keyvalue import parse_cm_agent_conf, parse_cm_server_conf, parse_dss_inst
+from exporter.installation.postgresql_conf import (
+    INCLUDES,
+    Assignment,
+    parse_datanode_settings,
+    parse_postgresql_conf,
+)
 from exporter.installation.static_config import StaticConfig, StaticNode
 from exporter.installation.static_config_parser import MAX_BYTES, parse_static_config
+from exporter.installation.text_files import (
+    parse_cm_agent_conf,
+    parse_cm_server_conf,
+    parse_dss_inst,
+    parse_hosts,
+)
 
 HOSTS = "/etc/hosts"
 
@@ -100,3 +113,112 @@ class InstalledFiles:
 
     def _parse_hosts(self, path: str) -> Mapping[str, tuple[IPAddress, ...]]:
         return parse_hosts(self._files.text(path), path)
+
+
+T = TypeVar("T")
+
+
+class Facts:
+    """Collects findings; a fact that cannot be read any more keeps its last good value."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self._kept: dict[tuple[str, str], object] = {}
+
+    def begin(self) -> None:
+        """Look at everything anew; the last good values stay."""
+        self.findings = []
+
+    def note(
+        self, fact: str, origin: str, state: FactState = FactState.OK, detail: str = ""
+    ) -> None:
+        """Add a finding that no file gave."""
+        self.findings.append(Finding(fact, origin, state, detail))
+
+    def read(
+        self, fact: str, path: str, reader: Callable[[str], T], *, required: bool = True
+    ) -> Optional[T]:
+        """Read a fact from a file; None when it never was read, or is not there and need not be.
+
+        A failure is a finding with the error's own words.
+        """
+        key = (fact, path)
+        try:
+            value = reader(path)
+        except MissingFileError as error:
+            if not required:
+                self._kept.pop(key, None)
+                self.note(fact, path, FactState.ABSENT, "no such file")
+                return None
+            self.note(fact, path, FactState.MISSING, str(error))
+        except SourceError as error:
+            self.note(fact, path, FactState.UNREADABLE, str(error))
+        except ParseError as error:
+            self.note(fact, path, FactState.NOT_UNDERSTOOD, str(error))
+        else:
+            self._kept[key] = value
+            self.note(fact, path)
+            return value
+        return cast("Optional[T]", self._kept.get(key))  # put there by this very call, earlier
+
+
+MAX_DEPTH = 10  # openGauss-server guc-file.l: maximum nesting of included files
+
+
+MAX_FILES = 100
+
+
+_CONF_SUFFIX = ".conf"
+
+
+class DatanodeConf:
+    """Reads the settings of one datanode; for one reading only."""
+
+    def __init__(self, files: HostFiles) -> None:
+        self._files = files
+        self._opened = 0
+
+    def read(self, path: str) -> DatanodeSettings:
+        """Read postgresql.conf at ``path``; of several assignments the last counts.
+
+        Raises SourceError or ParseError that tells file and line, as the server would refuse.
+        A relative log_directory becomes what it is to the server, which runs in its directory.
+        """
+        assignments = list(self._file(path, depth=0))
+        auto = posixpath.join(posixpath.dirname(path), "postgresql.auto.conf")
+        with contextlib.suppress(MissingFileError):  # there when ALTER SYSTEM was used
+            assignments += self._file(auto, depth=0)
+        settings = parse_datanode_settings(assignments)
+        if not settings.log_directory:
+            return settings
+        directory = posixpath.join(posixpath.dirname(path), settings.log_directory)
+        return replace(settings, log_directory=directory)
+
+    def _file(self, path: str, depth: int) -> Iterator[Assignment]:
+        self._opened += 1
+        if depth > MAX_DEPTH or self._opened > MAX_FILES:
+            raise SourceError(f"{path}: too many files include one another")
+        for assignment in parse_postgresql_conf(self._files.text(path), path):
+            if assignment.name in INCLUDES:
+                yield from self._included(assignment, depth)
+            else:
+                yield assignment
+
+    def _included(self, assignment: Assignment, depth: int) -> Iterator[Assignment]:
+        """Read what an include names, relative to the directory of the file that names it."""
+        path = posixpath.join(posixpath.dirname(assignment.source), assignment.value)
+        where = f"{assignment.source}: line {assignment.line}: {assignment.name}"
+        if not assignment.value:
+            raise ParseError(f"{where}: expected a path, found none")
+        try:
+            for each in self._paths(assignment.name, path):
+                yield from self._file(each, depth + 1)
+        except MissingFileError as error:
+            if assignment.name != "include_if_exists":
+                raise SourceError(f"{where}: {error}") from error
+
+    def _paths(self, include: str, path: str) -> list[str]:
+        if include != "include_dir":
+            return [path]
+        names = [name for name in self._files.names(path) if name.endswith(_CONF_SUFFIX)]
+        return [posixpath.join(path, name) for name in names if not name.startswith(".")]

@@ -13,7 +13,7 @@ from typing import Optional
 from exporter.errors import MissingFileError, ParseError, SourceError
 from exporter.host.files import HostFiles
 from exporter.installation.facts import Installation, StopMarker
-from exporter.installation.pid_file import parse_pid_file
+from exporter.installation.text_files import parse_pid_file
 from exporter.ports.facts import ClusterIdentity, PidFile
 
 MAX_MARKERS = 64

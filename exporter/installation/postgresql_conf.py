@@ -1,19 +1,28 @@
-r"""postgresql.conf: the grammar of openGauss-server guc-file.l.
+r"""postgresql.conf: its grammar, and what its settings decide about ports and logs.
 
-A line holds a name, an optional ``=`` and a value, or nothing; ``#`` begins a comment. A value
-is a word, a number, or a string in single quotes, in which ``''`` and ``\'`` stand for a quote.
-Names do not tell cases apart. The server refuses a file with one syntax error as a whole, and so
-does this parser. Includes are reported, not followed: the caller reads files.
+The grammar is that of openGauss-server guc-file.l. A line holds a name, an optional ``=`` and a
+value, or nothing; ``#`` begins a comment. A value is a word, a number, or a string in single
+quotes, in which ``''`` and ``\'`` stand for a quote. Names do not tell cases apart. The server
+refuses a file with one syntax error as a whole, and so does this parser. Includes are reported,
+not followed: the caller reads files.
+
+``replconninfoN``: ``localhost=10.0.0.1 localport=15401 localheartbeatport=15405 remotehost=…``.
+openGauss-server guc_storage.cpp ParseReplConnInfo looks for each key, passes blanks and ``=`` and
+takes what stands before the next blank, the first time if a key stands twice; a comma begins
+another channel.
+
+Lists of instances: ``0:10.0.0.1:1611,1:10.0.0.2:1611``, number, address and port of each.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from exporter.errors import ParseError
-from exporter.host.text import bounded, shown
+from exporter.host.text import MAX_VALUE, bounded, port_number, shown
+from exporter.installation.facts import DatanodeSettings, ListedInstance, ReplicationChannel
 
 INCLUDES = ("include", "include_if_exists", "include_dir")
 
@@ -116,3 +125,125 @@ def _unescape_one(match: re.Match[str]) -> str:
     if escaped[0] in "01234567":
         return chr(int(escaped, 8) & 0xFF)
     return _CONTROLS.get(escaped, escaped)
+
+
+_PAIR = re.compile(
+    r"\b(localhost|localport|localheartbeatport|remotehost|remoteport)[ \t=]+([^ \t=]+)",
+    re.IGNORECASE,
+)
+
+
+_ENTRY = re.compile(r"\s*([0-9]{1,10})\s*:\s*(\[[\w.:%-]+\]|[\w.:%-]+?)\s*:\s*([0-9]{1,5})\s*")
+
+
+_PORTS = ("localport", "remoteport", "localheartbeatport")
+
+
+MAX_INSTANCES = 64
+
+
+def parse_replconninfo(text: str, source: str = "replconninfo") -> tuple[ReplicationChannel, ...]:
+    """Read the channels of one ``replconninfoN``; none of an empty value.
+
+    Raises ParseError for a channel without ``localhost`` or ``localport``.
+    """
+    return tuple(
+        _channel(part, source)
+        for part in bounded(text, source, MAX_VALUE).split(",")
+        if part.strip()
+    )
+
+
+def _channel(text: str, source: str) -> ReplicationChannel:
+    words = {name.lower(): value for name, value in reversed(_PAIR.findall(text))}
+    if "localhost" not in words or "localport" not in words:
+        problem = f"expected localhost=… localport=…, found {shown(text.strip())}"
+        raise ParseError(f"{source}: {problem}")
+    ports = {
+        name: port_number(words[name], f"{source}: {name}")
+        for name in _PORTS
+        if words.get(name, "0") != "0"
+    }
+    if "localport" not in ports:
+        raise ParseError(f"{source}: localport: expected a port from 1 to 65535, found 0")
+    return ReplicationChannel(
+        words["localhost"],
+        ports["localport"],
+        words.get("remotehost", ""),
+        ports.get("remoteport", 0),
+        ports.get("localheartbeatport", 0),
+    )
+
+
+def parse_instances(text: str, source: str) -> tuple[ListedInstance, ...]:
+    """Read ``number:address:port,…``; an IPv6 address stands with or without brackets.
+
+    The first colon ends the number and the last one begins the port, so that the colons of an
+    address between them are no question. Raises ParseError for an empty or malformed list.
+    """
+    parts = bounded(text, source, MAX_VALUE).strip().strip(",").split(",")
+    if len(parts) > MAX_INSTANCES:
+        raise ParseError(f"{source}: expected at most {MAX_INSTANCES} entries, found {len(parts)}")
+    return tuple(_instance(part, source) for part in parts)
+
+
+def _instance(text: str, source: str) -> ListedInstance:
+    match = _ENTRY.fullmatch(text)
+    if match is None:
+        raise ParseError(f"{source}: expected number:address:port, found {shown(text)}")
+    number, host, port = match.groups()
+    return ListedInstance(int(number), host.strip("[]"), port_number(port, source))
+
+
+_CHANNELS = range(1, 9)  # replconninfo1..8 (openGauss-server MAX_REPLNODE_NUM)
+
+
+def parse_datanode_settings(assignments: Iterable[Assignment]) -> DatanodeSettings:
+    """Read the settings of all files together, in their order.
+
+    Raises ParseError that tells file and line of a value that the server would refuse.
+    """
+    found = settings_of(assignments)
+    dms = "ss_enable_dms" in found and truth(found["ss_enable_dms"])
+    return DatanodeSettings(
+        port=_port(found.get("port")),
+        listen_addresses=_listen_addresses(found.get("listen_addresses")),
+        channels=_channels(found, "replconninfo"),
+        cross_channels=_channels(found, "cross_cluster_replconninfo"),
+        dms=dms,
+        dms_number=number(found["ss_instance_id"]) if "ss_instance_id" in found else 0,
+        dms_instances=_dms_instances(found) if dms else (),
+        log_directory=found["log_directory"].value if "log_directory" in found else "",
+        log_line_prefix=found["log_line_prefix"].value if "log_line_prefix" in found else None,
+    )
+
+
+def _where(assignment: Assignment) -> str:
+    return f"{assignment.source}: line {assignment.line}: {assignment.name}"
+
+
+def _port(assignment: Optional[Assignment]) -> Optional[int]:
+    return port_number(str(number(assignment)), _where(assignment)) if assignment else None
+
+
+def _listen_addresses(assignment: Optional[Assignment]) -> Optional[tuple[str, ...]]:
+    """Split the list as SplitIdentifierString does: words in lower case unless quoted."""
+    if assignment is None:
+        return None
+    parts = bounded(assignment.value, _where(assignment), MAX_VALUE).split(",")
+    words = tuple(part.strip().strip('"').lower() for part in parts)
+    if len(words) > 1 and not all(words):
+        raise ParseError(f"{_where(assignment)}: expected addresses between commas, found none")
+    return tuple(word for word in words if word)
+
+
+def _channels(found: Mapping[str, Assignment], name: str) -> tuple[ReplicationChannel, ...]:
+    given = [found[f"{name}{index}"] for index in _CHANNELS if f"{name}{index}" in found]
+    return tuple(
+        channel for each in given for channel in parse_replconninfo(each.value, _where(each))
+    )
+
+
+def _dms_instances(found: Mapping[str, Assignment]) -> tuple[ListedInstance, ...]:
+    given = found.get("ss_interconnect_url")
+    return parse_instances(given.value, _where(given)) if given else ()

@@ -11,10 +11,9 @@ from exporter.config.schema import InstallationHints
 from exporter.errors import SourceError
 from exporter.host.command import Account
 from exporter.host.files import WatchedFiles
-from exporter.installation.environment_search import Environment, EnvironmentSearch
+from exporter.installation.environment import Environment, EnvironmentSearch
 from exporter.installation.facts import CmResource, FactState, Installation
-from exporter.installation.good_values import Facts
-from exporter.installation.installed_files import InstalledFiles
+from exporter.installation.installed_files import Facts, InstalledFiles
 from exporter.installation.static_config import StaticConfig, StaticNode
 
 MAX_APP_DIRS = 16

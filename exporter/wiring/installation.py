@@ -15,11 +15,10 @@ from exporter.installation.accounts import Accounts, own_user
 from exporter.installation.cluster_processes import ClusterProcesses
 from exporter.installation.discovery import Discovery
 from exporter.installation.endpoints import discovered_endpoints
-from exporter.installation.environment_search import EnvironmentSearch
+from exporter.installation.environment import EnvironmentSearch, ShellEnvironment
 from exporter.installation.facts import Installation, StopMarker
 from exporter.installation.markers import read_identity, read_markers
 from exporter.installation.reader import NO_UID, Defaults, InstallationReader, Remembered
-from exporter.installation.shell_environment import ShellEnvironment
 from exporter.options import Options
 from exporter.ports.facts import ClusterIdentity, Endpoint
 

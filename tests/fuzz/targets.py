@@ -43,15 +43,22 @@ from exporter.host.process_parser import (
     parse_stat,
 )
 from exporter.installation.cm_resource import parse_cm_resource
-from exporter.installation.crontab import parse_crontab
-from exporter.installation.datanode_settings import parse_datanode_settings
-from exporter.installation.environment import parse_environment
-from exporter.installation.hosts import parse_hosts
-from exporter.installation.keyvalue import parse_cm_agent_conf, parse_cm_server_conf, parse_dss_inst
-from exporter.installation.pid_file import parse_pid_file
-from exporter.installation.postgresql_conf import parse_postgresql_conf
-from exporter.installation.replication import parse_instances, parse_replconninfo
+from exporter.installation.postgresql_conf import (
+    parse_datanode_settings,
+    parse_instances,
+    parse_postgresql_conf,
+    parse_replconninfo,
+)
 from exporter.installation.static_config_parser import parse_static_config
+from exporter.installation.text_files import (
+    parse_cm_agent_conf,
+    parse_cm_server_conf,
+    parse_crontab,
+    parse_dss_inst,
+    parse_environment,
+    parse_hosts,
+    parse_pid_file,
+)
 from exporter.logs.evidence import LogEvidence
 from exporter.logs.matcher import LogMatcher
 from exporter.logs.patterns import LineFinder, pattern_problem

@@ -8,7 +8,7 @@ import pytest
 
 from exporter.errors import MissingFileError, ParseError, SourceError
 from exporter.host.files import HostFiles
-from exporter.installation.datanode_conf import DatanodeConf
+from exporter.installation.installed_files import DatanodeConf
 from tests.support.trees import DATA, Tree
 
 CONF = f"{DATA}/postgresql.conf"

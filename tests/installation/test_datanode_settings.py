@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from exporter.errors import ParseError
-from exporter.installation.datanode_settings import parse_datanode_settings
 from exporter.installation.facts import DatanodeSettings, ListedInstance, ReplicationChannel
-from exporter.installation.postgresql_conf import parse_postgresql_conf
+from exporter.installation.postgresql_conf import parse_datanode_settings, parse_postgresql_conf
 
 
 def _settings(text: str) -> DatanodeSettings:

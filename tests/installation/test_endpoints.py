@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from exporter.host.facts import IPAddress
 from exporter.installation.endpoints import discovered_endpoints
-from exporter.installation.endpoints_addresses import listened
+from exporter.installation.endpoints_database import listened
 from exporter.installation.facts import (
     CmAgentSettings,
     CmResource,

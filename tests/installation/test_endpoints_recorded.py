@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from exporter.installation.endpoints import discovered_endpoints
-from exporter.installation.keyvalue import parse_cm_agent_conf, parse_cm_server_conf
 from exporter.installation.static_config_parser import parse_static_config
+from exporter.installation.text_files import parse_cm_agent_conf, parse_cm_server_conf
 from exporter.ports.facts import TcpState
 from exporter.ports.proc_net import parse_sockets
 from tests.support.installations import installation

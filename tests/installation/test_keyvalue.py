@@ -8,7 +8,7 @@ import pytest
 
 from exporter.errors import ParseError
 from exporter.installation.facts import DssInstance, ListedInstance
-from exporter.installation.keyvalue import cm_number, parse_cm_conf, parse_dss_inst
+from exporter.installation.text_files import cm_number, parse_cm_conf, parse_dss_inst
 
 RECORDED = Path(__file__).parent.parent / "samples" / "cm_cluster" / "a_healthy_2node" / "node1"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from exporter.installation.node_collector import ProcessesCollector
+from exporter.installation.collector import ProcessesCollector
 from tests.support.facts import CLUSTER, OTHER_USER, endpoint, process
 
 

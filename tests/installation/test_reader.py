@@ -13,7 +13,7 @@ from exporter.host.command import Account
 from exporter.host.files import WatchedFiles
 from exporter.installation.cluster_processes import ClusterProcesses
 from exporter.installation.endpoints import discovered_endpoints
-from exporter.installation.environment_search import EnvironmentSearch
+from exporter.installation.environment import EnvironmentSearch
 from exporter.installation.facts import CmAgentSettings, CmServerSettings, FactState, Installation
 from exporter.installation.reader import Defaults, InstallationReader, Remembered
 from tests.support.static_config_writer import make_cluster, write_static_config

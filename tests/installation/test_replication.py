@@ -6,7 +6,7 @@ import pytest
 
 from exporter.errors import ParseError
 from exporter.installation.facts import ListedInstance, ReplicationChannel
-from exporter.installation.replication import parse_instances, parse_replconninfo
+from exporter.installation.postgresql_conf import parse_instances, parse_replconninfo
 
 OM = (
     "localhost=10.77.0.1 localport=15401 localheartbeatport=15405 localservice=15404"

@@ -10,8 +10,7 @@ import pytest
 
 from exporter.errors import SourceError
 from exporter.host.command import Account, Command, Completed, Runner, RunOutcome
-from exporter.installation import shell_environment
-from exporter.installation.shell_environment import ShellEnvironment
+from exporter.installation.environment import TIMEOUT_SECONDS, ShellEnvironment
 
 OM = """\
 export GAUSSHOME=/opt/huawei/install/app
@@ -143,4 +142,4 @@ def test_the_limits_are_those_that_are_promised() -> None:
     account = Account("omm", 1000, 1000, (1000,), "/home/omm")
     assert ShellEnvironment(run).evaluate(["/a", "/b"], account) == {"GAUSSHOME": "/app"}
     assert (seen[0].timeout, seen[0].output_limit, seen[0].user) == (5.0, 1 << 20, account)
-    assert shell_environment.TIMEOUT_SECONDS == 5.0
+    assert TIMEOUT_SECONDS == 5.0

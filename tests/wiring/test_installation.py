@@ -20,9 +20,8 @@ from exporter.host.command import Account, Runner
 from exporter.host.files import WatchedFiles
 from exporter.installation.cluster_processes import ClusterProcesses
 from exporter.installation.endpoints import discovered_endpoints
-from exporter.installation.environment_search import EnvironmentSearch
+from exporter.installation.environment import EnvironmentSearch, ShellEnvironment
 from exporter.installation.reader import Defaults, InstallationReader, Remembered
-from exporter.installation.shell_environment import ShellEnvironment
 from exporter.options import Options
 from exporter.ports.bind import holds_all
 from exporter.ports.sock_diag import SockDiag
