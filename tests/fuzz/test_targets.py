@@ -20,7 +20,7 @@ SEED = 20
 PATIENCE_SECONDS = 120.0
 # Called by other parsers with what those have cut out already, or with what we wrote ourselves.
 INNER = {
-    *("config.values", "host.text", "installation.binary", "installation.datanode_conf"),
+    *("config.values", "host.text", "installation.binary", "installation.installed_files"),
     *("logs.archives", "logs.logfile", "logs.service", "logs.table"),
 }
 
