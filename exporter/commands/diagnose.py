@@ -19,8 +19,8 @@ from exporter.commands.output import write_out
 from exporter.commands.targets import EXPORTER_PORT_FLAG, address_of, exporter_port
 from exporter.config import Config
 from exporter.diagnosis.diagnose import diagnose
-from exporter.diagnosis.facts import Diagnosis, Page, Sample, Silent, Verdict
-from exporter.diagnosis.page_parser import PREFIX, Shape, parse_page
+from exporter.diagnosis.findings import Diagnosis, Verdict
+from exporter.diagnosis.page import PREFIX, Page, Sample, Shape, Silent, parse_page
 from exporter.diagnosis.peers import TIMEOUT_SECONDS, PeerAccess, Peers, PeerUrl
 from exporter.errors import ParseError, SourceError, UsageError
 from exporter.installation.facts import Installation

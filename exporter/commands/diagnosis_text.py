@@ -7,7 +7,15 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from exporter.diagnosis.facts import Certainty, Diagnosis, Evidence, Finding, Looked, Severity, Text
+from exporter.diagnosis.findings import (
+    Certainty,
+    Diagnosis,
+    Evidence,
+    Finding,
+    Looked,
+    Severity,
+    Text,
+)
 from exporter.host.text import escaped
 
 LANGUAGES = Text._fields

@@ -8,21 +8,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
-from exporter.diagnosis import evidence
-from exporter.diagnosis.cluster import Cluster
-from exporter.diagnosis.facts import Certainty, Evidence, Finding, Severity, Text
-from exporter.diagnosis.node import OF_THE_DATABASE, WHOLE_NODE, Key, Node, key_of
+from exporter.diagnosis.cluster import WHOLE_NODE, Cluster, Key, Node, key_of
+from exporter.diagnosis.findings import Certainty, Evidence, Finding, Severity, Text
 from exporter.diagnosis.port_text import option_of
-from exporter.diagnosis.words import in_both, moment, phrase, place
+from exporter.diagnosis.words import (
+    endpoint_evidence,
+    metric_evidence,
+    moment,
+    phrase,
+    phrase_at,
+    report_evidence,
+)
 
 NEAR_THE_MARKER_SECONDS = 300.0
 """CM gives up about half a minute after the first failure; some records have no time of theirs."""
 YOUNG_SECONDS = 300.0
 _NO_PROOF = "install_port_occupied"  # OM's own check also means a wrong address
-_SEVERITIES = {"restart_limit": Severity.CRITICAL, "unknown": Severity.WARNING}
+_BY_ORIGIN = {
+    "restart_limit": (Severity.CRITICAL, "left_by_limit"),
+    "unknown": (Severity.WARNING, "left_by_somebody"),
+}
+"""How loud a stop after a conflict is, and its phrase, by who made the marker."""
 
 
-class _Report(NamedTuple):
+class _Reported(NamedTuple):
     """An endpoint, and when its port was last reported as taken."""
 
     key: Key
@@ -39,24 +48,25 @@ class _Stop(NamedTuple):
 def findings(cluster: Cluster, now: float) -> Iterator[Finding]:
     """Find what records prove of a conflict that is over; ``now`` is since the epoch."""
     for node in cluster.nodes:
-        for report in _reports(node):
-            stop = _stop(node, report.key.instance_id)
-            if stop and _left_stopped(node, report, stop):
-                yield _left(cluster, node, report, stop)
-            if report.time > now - YOUNG_SECONDS and not _accounted_for(node, report.key):
-                yield _passed(cluster, node, report)
+        for reported in _reported(node):
+            stop = _stop(node, reported.key.instance_id)
+            if stop and _left_stopped(node, reported, stop):
+                yield _left(cluster, node, reported, stop)
+            if reported.time > now - YOUNG_SECONDS and not _accounted_for(node, reported.key):
+                yield _passed(cluster, node, reported)
 
 
-def _reports(node: Node) -> Iterator[_Report]:
+def _reported(node: Node) -> Iterator[_Reported]:
     """List endpoints whose port was reported, on which nobody listens and nothing is wrong now."""
     page = node.page
-    conflicts = {each.key for each in node.conflicts}
-    no_address = {key_of(s.labels) for s in page.true("opengauss_port_address_missing")}
-    for key in (key_of(s.labels) for s in page.all("opengauss_port_listening") if not s.value):
-        paused = node.paused and key.endpoint in OF_THE_DATABASE
+    explained = {blocked.key for blocked in node.conflicts}
+    explained |= {key_of(s.labels) for s in page.true("opengauss_port_address_missing")}
+    for sample in page.all("opengauss_port_listening"):
+        key = key_of(sample.labels)
         time = _last_report(node, key.port)
-        if time is not None and key not in conflicts | no_address and not paused:
-            yield _Report(key, time)
+        is_down = not sample.value and not node.is_paused(key)
+        if is_down and time is not None and key not in explained:
+            yield _Reported(key, time)
 
 
 def _last_report(node: Node, port: str) -> Optional[float]:
@@ -83,71 +93,70 @@ def _stop(node: Node, instance_id: str) -> Optional[_Stop]:
     return _Stop(max(times), origins[0]) if origins and times else None
 
 
-def _left_stopped(node: Node, report: _Report, stop: _Stop) -> bool:
-    near = abs(report.time - stop.time) < NEAR_THE_MARKER_SECONDS
-    return near and stop.origin in _SEVERITIES and WHOLE_NODE not in node.stopped
+def _left_stopped(node: Node, reported: _Reported, stop: _Stop) -> bool:
+    near = abs(reported.time - stop.time) < NEAR_THE_MARKER_SECONDS
+    return near and stop.origin in _BY_ORIGIN and WHOLE_NODE not in node.stopped
 
 
 def _accounted_for(node: Node, key: Key) -> bool:
     """Tell whether the component runs again, or somebody or CM has stopped it."""
     page = node.page
-    back = any(page.true("opengauss_process_running", instance_id=key.instance_id))
-    stopped = (
+    runs = any(page.true("opengauss_process_running", instance_id=key.instance_id))
+    return runs or any(
         sample.labels["origin"] != "none"
         for instance_id in (key.instance_id, WHOLE_NODE)
         for sample in page.true("opengauss_stop_origin", instance_id=instance_id)
     )
-    return back or any(stopped)
 
 
-def _left(cluster: Cluster, node: Node, report: _Report, stop: _Stop) -> Finding:
+def _left(cluster: Cluster, node: Node, reported: _Reported, stop: _Stop) -> Finding:
     alert = "OpenGaussPortConflictLeftStopped"
-    how = "left_by_limit" if stop.origin == "restart_limit" else "left_by_somebody"
+    severity, key = _BY_ORIGIN[stop.origin]
     return Finding(
         alert,
-        _SEVERITIES[stop.origin],
+        severity,
         Certainty.RECORDED,
         phrase(f"summary {alert} {stop.origin}"),
-        _described(how, cluster, node, report),
-        _action("do_left", cluster, node, report),
+        *_texts(cluster, node, reported, key, "do_left"),
         cluster.name,
         node.node_name,
-        *report.key,
-        evidence=tuple(_evidence_of_stop(node, report.key)),
+        *reported.key,
+        evidence=tuple(_stop_evidence(node, reported.key)),
     )
 
 
-def _passed(cluster: Cluster, node: Node, report: _Report) -> Finding:
+def _passed(cluster: Cluster, node: Node, reported: _Reported) -> Finding:
     alert = "OpenGaussPortConflictPassed"
     return Finding(
         alert,
         Severity.WARNING,
         Certainty.RECORDED,
         phrase(f"summary {alert}"),
-        _described("passed", cluster, node, report),
-        _action("do_passed", cluster, node, report),
+        *_texts(cluster, node, reported, "passed", "do_passed"),
         cluster.name,
         node.node_name,
-        *report.key,
+        *reported.key,
         evidence=(
-            *evidence.port_reports(node, report.key.port),
-            *evidence.of_key(node, "opengauss_port_listening", report.key),
+            *report_evidence(node, reported.key.port),
+            *endpoint_evidence(node, "opengauss_port_listening", reported.key),
         ),
     )
 
 
-def _described(key: str, cluster: Cluster, node: Node, report: _Report) -> Text:
-    values = {**report.key._asdict(), "time": moment(report.time)}
-    return in_both(lambda say: say(key, place=place(say, cluster.name, node.node_name), **values))
+def _texts(
+    cluster: Cluster, node: Node, reported: _Reported, description: str, action: str
+) -> tuple[Text, Text]:
+    """Write the phrases of these two keys."""
+    values = {**reported.key._asdict(), "time": moment(reported.time)}
+    action = f"{action} without_cm" if cluster.without_cm else action
+    return (
+        phrase_at(cluster, node.node_name, description, **values),
+        phrase(action, option=option_of(cluster, node), port=reported.key.port),
+    )
 
 
-def _action(key: str, cluster: Cluster, node: Node, report: _Report) -> Text:
-    kind = f"{key} without_cm" if cluster.without_cm else key
-    return phrase(kind, option=option_of(cluster, node), port=report.key.port)
-
-
-def _evidence_of_stop(node: Node, key: Key) -> Iterator[Evidence]:
-    yield from evidence.port_reports(node, key.port)
+def _stop_evidence(node: Node, key: Key) -> Iterator[Evidence]:
+    yield from report_evidence(node, key.port)
     instance = {"instance_id": key.instance_id}
-    yield from evidence.metrics(node, node.page.true("opengauss_stop_origin", **instance))
-    yield from evidence.metrics(node, node.page.all("opengauss_marker_mtime_seconds", **instance))
+    yield from metric_evidence(node, node.page.true("opengauss_stop_origin", **instance))
+    yield from metric_evidence(node, node.page.all("opengauss_marker_mtime_seconds", **instance))

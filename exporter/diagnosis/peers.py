@@ -1,7 +1,7 @@
 """The pages of other nodes' exporters, over HTTP.
 
 One GET for each, without redirects and without proxies, bounded in size and in time. The text is
-that of a stranger until ``parsers.exposition`` has checked it.
+untrusted until ``page.parse_page`` has checked it.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Peers:
         try:
             future.set_result(self._get(url))
         except (OSError, HTTPException, ValueError) as error:
-            future.set_result(SourceError(_told(error)))
+            future.set_result(SourceError(_reason(error)))
         except SourceError as error:
             future.set_result(error)
 
@@ -115,7 +115,7 @@ def _tls_context(access: PeerAccess) -> ssl.SSLContext:
         if access.cert_file:
             context.load_cert_chain(access.cert_file, access.key_file)
     except OSError as error:  # ssl.SSLError is one
-        raise SourceError(f"TLS files for the other nodes: {_told(error)}") from error
+        raise SourceError(f"TLS files for the other nodes: {_reason(error)}") from error
     return context
 
 
@@ -132,7 +132,7 @@ def _authorization(access: PeerAccess) -> dict[str, str]:
     return {"Authorization": f"Basic {token}"}
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """Say in few words what went wrong."""
     if isinstance(error, (TimeoutError, socket.timeout)):  # one and the same from Python 3.10 on
         return "no answer in time"

@@ -10,8 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Optional
 
-from exporter.diagnosis.cluster import CM_PORTS, DB_PORTS, Cluster
-from exporter.diagnosis.node import Blocked, Holder, Key, Node
+from exporter.diagnosis.cluster import CM_PORTS, DB_PORTS, Blocked, Cluster, Holder, Key, Node
 from exporter.diagnosis.words import Say, moment, place, quoted, start_of_process
 
 _SHOWN_OF_A_NODE = 3

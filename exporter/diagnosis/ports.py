@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exporter.diagnosis import evidence, port_text
-from exporter.diagnosis.cluster import CM_PORTS, DB_PORTS, Cluster
-from exporter.diagnosis.facts import Certainty, Evidence, Finding, Severity
-from exporter.diagnosis.node import Blocked, Key, Node
+from exporter.diagnosis import port_text
+from exporter.diagnosis.cluster import CM_PORTS, DB_PORTS, Blocked, Cluster, Key, Node, holders_of
+from exporter.diagnosis.findings import Certainty, Evidence, Finding, Severity
 from exporter.diagnosis.port_text import Taken
-from exporter.diagnosis.words import in_both, phrase
+from exporter.diagnosis.words import (
+    endpoint_evidence,
+    in_both,
+    metric_evidence,
+    phrase,
+    report_evidence,
+    socket_evidence,
+)
 
 _CONFLICTS = {
     **dict.fromkeys(CM_PORTS, ("OpenGaussCMPortConflict", Severity.CRITICAL)),
@@ -20,49 +26,44 @@ _CONFLICTS = {
     "datanode_heartbeat": ("OpenGaussHeartbeatPortConflict", Severity.WARNING),
 }
 _CUSTOM = ("OpenGaussPortConflict", Severity.WARNING)
-_UNIDENTIFIED = "unidentified"
+_CONFLICT = "opengauss_port_conflict"
 
 
 def findings(cluster: Cluster) -> Iterator[Finding]:
-    """Find what is in conflict on each node, on all nodes, and what waits for a next start."""
+    """Find the conflicts of all nodes, those of each node, and what a next start would meet."""
     yield from _on_all_nodes(cluster, "OpenGaussCMPortConflictAllNodes", "cm_server", CM_PORTS)
     yield from _on_all_nodes(cluster, "OpenGaussDBPortConflictAllNodes", "datanode", DB_PORTS)
     for node in cluster.nodes:
         for blocked in node.unwanted:
-            yield _conflict(cluster, node, blocked)
-        for blocked in node.blocked:
+            alert, severity = _CONFLICTS.get(blocked.key.endpoint, _CUSTOM)
+            taken = _taken(cluster, node, blocked)
+            yield _finding(alert, severity, _certainty(taken), taken, _CONFLICT)
+        for blocked in node.latent:
             yield _latent(cluster, node, blocked)
 
 
-def _conflict(cluster: Cluster, node: Node, blocked: Blocked) -> Finding:
-    alert, severity = _CONFLICTS.get(blocked.key.endpoint, _CUSTOM)
-    taken = _taken(cluster, node, blocked, conflict=True)
-    return _finding(alert, severity, _certainty(taken), taken, "opengauss_port_conflict")
-
-
 def _certainty(taken: Taken) -> Certainty:
-    """Tell whether a socket is seen; else all rests on a record of a bind that failed."""
-    seen = any(reason != _UNIDENTIFIED for reason in taken.reasons)
-    return Certainty.SEEN if seen else Certainty.RECORDED
+    """Tell whether a socket is seen; otherwise all rests on a record of a bind that failed."""
+    return Certainty.RECORDED if taken.reasons == ("unidentified",) else Certainty.SEEN
 
 
 def _latent(cluster: Cluster, node: Node, blocked: Blocked) -> Finding:
-    conflicting = {each.key for each in node.conflicts}
-    on_purpose = blocked.key in conflicting
+    on_purpose = any(blocked.key == conflict.key for conflict in node.conflicts)
     taken = _taken(cluster, node, blocked, conflict=False, on_purpose=on_purpose)
-    name = "opengauss_port_conflict" if on_purpose else "opengauss_port_next_start_blocked"
+    metric = _CONFLICT if on_purpose else "opengauss_port_next_start_blocked"
     alert = "OpenGaussPortConflictLatent"
-    return _finding(alert, Severity.WARNING, Certainty.NEXT_START, taken, name)
+    return _finding(alert, Severity.WARNING, Certainty.NEXT_START, taken, metric)
 
 
 def _taken(
-    cluster: Cluster, node: Node, blocked: Blocked, *, conflict: bool, on_purpose: bool = False
+    cluster: Cluster,
+    node: Node,
+    blocked: Blocked,
+    *,
+    conflict: bool = True,
+    on_purpose: bool = False,
 ) -> Taken:
-    holders = tuple(
-        pair
-        for pair in cluster.holders(node, (blocked.key.endpoint,))
-        if pair[1].key == blocked.key
-    )
+    holders = tuple(pair for pair in holders_of([node]) if pair[1].key == blocked.key)
     return Taken(cluster, node, blocked.key, ((node, blocked),), holders, conflict, on_purpose)
 
 
@@ -74,15 +75,14 @@ def _on_all_nodes(
     if count <= 1 or count != cluster.count(component):
         return
     ports = tuple(
-        (node, each)
+        (node, blocked)
         for node in cluster.nodes
-        for each in node.unwanted
-        if each.key.endpoint in endpoints
+        for blocked in node.unwanted
+        if blocked.key.endpoint in endpoints
     )
-    key = Key(component, "", "")
-    holders = tuple(cluster.holders(None, endpoints))
-    taken = Taken(cluster, None, key, ports, holders, count=count)
-    yield _finding(alert, Severity.CRITICAL, _certainty(taken), taken, "opengauss_port_conflict")
+    holders = tuple(pair for pair in holders_of(cluster.nodes) if pair[1].key.endpoint in endpoints)
+    taken = Taken(cluster, None, Key(component, "", ""), ports, holders, count=count)
+    yield _finding(alert, Severity.CRITICAL, _certainty(taken), taken, _CONFLICT)
 
 
 def _finding(
@@ -105,8 +105,11 @@ def _finding(
 def _evidence(taken: Taken, metric: str) -> Iterator[Evidence]:
     """Show the verdict, whose sockets it rests on, and what the logs say of the port."""
     for node, blocked in taken.ports:
-        yield from evidence.of_key(node, metric, blocked.key)
-        yield from evidence.running(node, blocked.key)
-    yield from evidence.sockets(taken.holders)
+        yield from endpoint_evidence(node, metric, blocked.key)
+        instance_id = blocked.key.instance_id
+        if instance_id:
+            running = node.page.all("opengauss_process_running", instance_id=instance_id)
+            yield from metric_evidence(node, running)
+    yield from socket_evidence(taken.holders)
     for node, blocked in taken.ports:
-        yield from evidence.port_reports(node, blocked.key.port)
+        yield from report_evidence(node, blocked.key.port)

@@ -3,96 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
-from exporter.diagnosis import evidence
-from exporter.diagnosis.cluster import Cluster
-from exporter.diagnosis.facts import Certainty, Finding, Severity, Text
-from exporter.diagnosis.node import OF_THE_DATABASE, WHOLE_NODE, Key, Node, key_of
-from exporter.diagnosis.words import Say, in_both, phrase, place
+from exporter.diagnosis.cluster import Cluster, Key, Node, key_of
+from exporter.diagnosis.findings import Certainty, Finding, Severity, Text
+from exporter.diagnosis.words import Say, endpoint_evidence, in_both, phrase, phrase_at, place
 
-
-class _Risk(NamedTuple):
-    """An alert, and the metric of which one sample that is 1 raises it."""
-
-    alert: str
-    metric: str
-    severity: Severity
-    certainty: Certainty = Certainty.NEXT_START
-
-
-_EPHEMERAL = _Risk("OpenGaussPortEphemeralRisk", "opengauss_port_ephemeral_risk", Severity.INFO)
-_DUPLICATE = _Risk("OpenGaussPortDuplicate", "opengauss_port_duplicate", Severity.WARNING)
-_ADDRESS_MISSING = _Risk(
-    "OpenGaussAddressMissing", "opengauss_port_address_missing", Severity.WARNING, Certainty.SEEN
-)
+_EPHEMERAL = "opengauss_port_ephemeral_risk"
+_DUPLICATE = "opengauss_port_duplicate"
+_ADDRESS_MISSING = "opengauss_port_address_missing"
+_RISKS = {
+    _EPHEMERAL: ("OpenGaussPortEphemeralRisk", Severity.INFO, Certainty.NEXT_START),
+    _DUPLICATE: ("OpenGaussPortDuplicate", Severity.WARNING, Certainty.NEXT_START),
+    _ADDRESS_MISSING: ("OpenGaussAddressMissing", Severity.WARNING, Certainty.SEEN),
+}
+"""What a sample that is 1 of each metric raises."""
 
 
 def findings(cluster: Cluster) -> Iterator[Finding]:
     """Find ports that may be taken one day, and addresses that are missing."""
     for node in cluster.nodes:
+        name = node.node_name
         for key in _keys(node, _EPHEMERAL):
-            description = _described("ephemeral", cluster, node, key)
+            description = phrase_at(cluster, name, "ephemeral", **key._asdict())
             action = phrase("do_ephemeral", port=key.port)
             yield _finding(_EPHEMERAL, cluster, node, key, (description, action))
-        twice = tuple(_keys(node, _DUPLICATE))
-        for key in twice:
-            description = _shared(cluster, node, key, twice)
-            action = phrase("do_duplicate", node=node.node_name)
+        duplicates = _keys(node, _DUPLICATE)
+        for key in duplicates:
+            description = _shared(cluster, node, key, duplicates)
+            action = phrase("do_duplicate", node=name)
             yield _finding(_DUPLICATE, cluster, node, key, (description, action))
-        for key in _keys(node, _ADDRESS_MISSING):
-            if _is_wanted(node, key):
-                description = _described("address", cluster, node, key)
-                action = phrase("do_address", node=node.node_name)
-                yield _finding(_ADDRESS_MISSING, cluster, node, key, (description, action))
+        for key in filter(node.wants, _keys(node, _ADDRESS_MISSING)):
+            description = phrase_at(cluster, name, "address", **key._asdict())
+            action = phrase("do_address", node=name)
+            yield _finding(_ADDRESS_MISSING, cluster, node, key, (description, action))
 
 
-def _keys(node: Node, risk: _Risk) -> Iterator[Key]:
-    return (key_of(sample.labels) for sample in node.page.true(risk.metric))
-
-
-def _is_wanted(node: Node, key: Key) -> bool:
-    """Tell whether the endpoint should be up: nobody stopped it, no pause concerns it."""
-    stopped = WHOLE_NODE in node.stopped or key.instance_id in node.stopped
-    return not stopped and not (node.paused and key.endpoint in OF_THE_DATABASE)
+def _keys(node: Node, metric: str) -> list[Key]:
+    return [key_of(sample.labels) for sample in node.page.true(metric)]
 
 
 def _finding(
-    risk: _Risk, cluster: Cluster, node: Node, key: Key, texts: tuple[Text, Text]
+    metric: str, cluster: Cluster, node: Node, key: Key, texts: tuple[Text, Text]
 ) -> Finding:
-    description, action = texts
+    alert, severity, certainty = _RISKS[metric]
     return Finding(
-        risk.alert,
-        risk.severity,
-        risk.certainty,
-        phrase(f"summary {risk.alert}"),
-        description,
-        action,
+        alert,
+        severity,
+        certainty,
+        phrase(f"summary {alert}"),
+        *texts,
         cluster.name,
         node.node_name,
         *key,
-        evidence=tuple(evidence.of_key(node, risk.metric, key)),
+        evidence=tuple(endpoint_evidence(node, metric, key)),
     )
 
 
-def _described(phrase_key: str, cluster: Cluster, node: Node, key: Key) -> Text:
-    values = key._asdict()
-    return in_both(
-        lambda say: say(phrase_key, place=place(say, cluster.name, node.node_name), **values)
-    )
-
-
-def _shared(cluster: Cluster, node: Node, key: Key, twice: Iterable[Key]) -> Text:
+def _shared(cluster: Cluster, node: Node, key: Key, duplicates: Iterable[Key]) -> Text:
     """Describe a port by all the endpoints of the node that have it."""
-    owners = sorted(each for each in twice if each.port == key.port)
+    owners = sorted(owner for owner in duplicates if owner.port == key.port)
 
-    def described(say: Say) -> str:
-        named = (say("duplicate_owner", **each._asdict()) for each in owners)
+    def describe(say: Say) -> str:
         return say(
             "duplicate",
             place=place(say, cluster.name, node.node_name),
             port=key.port,
-            owners=say("duplicate_comma").join(named),
+            owners=say("duplicate_comma").join(
+                say("duplicate_owner", **owner._asdict()) for owner in owners
+            ),
         )
 
-    return in_both(described)
+    return in_both(describe)

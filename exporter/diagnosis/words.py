@@ -1,13 +1,18 @@
-"""How texts are made: phrases in both languages, and values as Prometheus' templates write them."""
+"""How texts are made: phrases in both languages, and values as Prometheus' templates write them.
+
+With them the evidence behind a finding, each piece as somebody else can look it up.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Callable, Union
 
 from exporter.diagnosis import phrases_en, phrases_zh
-from exporter.diagnosis.facts import Text
+from exporter.diagnosis.cluster import Cluster, Holder, Key, Node
+from exporter.diagnosis.findings import Evidence, Text
+from exporter.diagnosis.page import Sample
 
 Say = Callable[..., str]
 """Takes a phrase's key and its values; returns the words in one language."""
@@ -37,7 +42,7 @@ LANGUAGES: tuple[Say, Say] = (_speaker(phrases_en.PHRASES), _speaker(phrases_zh.
 
 
 def in_both(write: Callable[[Say], str]) -> Text:
-    """Have one text written in each language."""
+    """Write one text in each language."""
     english, chinese = LANGUAGES
     return Text(write(english), write(chinese))
 
@@ -47,14 +52,19 @@ def phrase(key: str, /, **values: Union[str, int]) -> Text:
     return in_both(lambda say: say(key, **values))
 
 
+def phrase_at(cluster: Cluster, node_name: str, key: str, /, **values: Union[str, int]) -> Text:
+    """Say one phrase that names the place first; without ``node_name`` that is the cluster."""
+    return in_both(lambda say: say(key, place=place(say, cluster.name, node_name), **values))
+
+
 def place(say: Say, cluster: str, node: str = "") -> str:
-    """Say where: the node of its cluster, or the cluster where no node is named."""
+    """Name the node and its cluster, or only the cluster where no node is given."""
     kind = "on_node" if node else "in_cluster"
     return say(f"{kind}_of", cluster=cluster, node=node) if cluster else say(kind, node=node)
 
 
 def quoted(text: str) -> str:
-    """Quote the words of a stranger as ``%q`` does: on one line, with nothing hidden in it."""
+    """Quote untrusted text as ``%q`` does: on one line, with nothing hidden in it."""
     return '"' + "".join(map(_quoted_character, text)) + '"'
 
 
@@ -80,3 +90,45 @@ def moment(seconds: float) -> str:
 def start_of_process(seconds: int) -> str:
     """Write a time since the epoch as ``ps -o lstart`` does in UTC."""
     return (_EPOCH + timedelta(seconds=seconds)).ctime()
+
+
+def metric_evidence(node: Node, samples: Iterable[Sample]) -> Iterator[Evidence]:
+    """Show samples as they stand on the node's page of metrics."""
+    for sample in samples:
+        text = _line(sample)
+        yield Evidence("metric", node.node_name, Text(text, text))
+
+
+def _line(sample: Sample) -> str:
+    labels = ",".join(f"{name}={quoted(value)}" for name, value in sorted(sample.labels.items()))
+    value = f"{sample.value:.3f}".rstrip("0").rstrip(".")
+    return f"{sample.name}{{{labels}}} {value}" if labels else f"{sample.name} {value}"
+
+
+def endpoint_evidence(node: Node, metric: str, key: Key) -> Iterator[Evidence]:
+    """Show a metric's samples about one endpoint; of several, those that are 0 are left out."""
+    samples = tuple(node.page.all(metric, **key._asdict()))
+    several = len(samples) != 1
+    return metric_evidence(node, (s for s in samples if s.value or not several))
+
+
+def socket_evidence(holders: Iterable[tuple[Node, Holder]]) -> Iterator[Evidence]:
+    """Show whose sockets are in the way."""
+    for node, holder in holders:
+        address = holder.who.address
+        address = f"[{address}]" if ":" in address else address
+        values = {
+            "socket": f"{address}:{holder.key.port}",
+            "relation": holder.who.relation,
+            "who": f"pid {holder.pid} {quoted(holder.who.process)}" if holder.pid else "pid 0",
+        }
+        yield Evidence("socket", node.node_name, phrase("evidence_socket", **values))
+
+
+def report_evidence(node: Node, port: str) -> Iterator[Evidence]:
+    """Show which log records report the port as taken, and when the last one did."""
+    for sample in node.page.all("opengauss_log_port_report_timestamp_seconds", port=port):
+        if sample.value > 0:
+            values = {"signature": sample.labels["signature"], "port": port}
+            text = phrase("evidence_report", time=moment(sample.value), **values)
+            yield Evidence("log", node.node_name, text)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from exporter.build import CATALOGUE, ZERO_IS_NONE
 from exporter.commands.diagnose import PAGE_SHAPES
-from exporter.diagnosis.page_parser import parse_page
+from exporter.diagnosis.page import parse_page
 from tests.bench.fleet_pages import ABSENT, CLUSTERS, NODES, STARTED, page, places
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from exporter.commands.diagnosis_text import as_json, as_text
 from exporter.diagnosis.diagnose import diagnose
-from exporter.diagnosis.facts import Page, Sample, Silent, Text
+from exporter.diagnosis.findings import Text
+from exporter.diagnosis.page import Page, Sample, Silent
 from tests.support.judging import CM, NGINX, NOW, conflict, page
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "diagnosis.txt"

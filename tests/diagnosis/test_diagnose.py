@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from exporter.diagnosis.diagnose import diagnose
-from exporter.diagnosis.facts import Certainty, Page, Sample, Silent, Verdict
+from exporter.diagnosis.findings import Certainty, Verdict
+from exporter.diagnosis.page import Page, Sample, Silent
 from tests.support.judging import CM, NOW, conflict, page
 
 INFO = ("node_id", "node_name", "cluster_name", "cluster_id")

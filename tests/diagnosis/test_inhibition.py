@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import yaml
 
-from exporter.diagnosis.facts import Certainty, Finding, Severity, Text
-from exporter.diagnosis.inhibition import explained_by
+from exporter.diagnosis.findings import Certainty, Finding, Severity, Text, explained_by
 from tests.support.agreement import JUDGED
 from tests.support.rules import ALERTS
 
@@ -83,7 +82,7 @@ def test_a_finding_explains_what_its_alert_holds_back() -> None:
         held_back = source != target and alertmanager_holds_back(source, target)
         assert bool(explained_by(target, [source])) == held_back, (
             f"alerts/alertmanager.yml {'holds' if held_back else 'does not hold'} back "
-            f"{labels_of(target)} for {labels_of(source)}; exporter/diagnosis/inhibition.py differs"
+            f"{labels_of(target)} for {labels_of(source)}; exporter/diagnosis/findings.py differs"
         )
 
 

@@ -22,7 +22,7 @@ from exporter.commands.diagnose import PAGE_SHAPES
 from exporter.config.loader import parse_config, parse_signatures
 from exporter.config.schema import Signature
 from exporter.config.web import parse_web_config
-from exporter.diagnosis.page_parser import parse_page
+from exporter.diagnosis.page import parse_page
 from exporter.errors import ConfigError, ParseError
 from exporter.host.cgroup import cgroup2_mounts, placement_of_process
 from exporter.host.netlink import split_messages

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from exporter.commands.diagnose import PAGE_SHAPES
-from exporter.diagnosis.diagnose import diagnose
-from exporter.diagnosis.facts import Diagnosis, Page, Sample
-from exporter.diagnosis.page_parser import parse_page
-from exporter.diagnosis.verdict import is_conflict
+from exporter.diagnosis.diagnose import diagnose, is_conflict
+from exporter.diagnosis.findings import Diagnosis
+from exporter.diagnosis.page import Page, Sample, parse_page
 from tests.lab import expectations
 from tests.lab.fleet import Fleet
 from tests.lab.runner import Runner

@@ -18,7 +18,8 @@ import yaml
 
 from exporter.build import ZERO_IS_NONE
 from exporter.diagnosis.diagnose import diagnose
-from exporter.diagnosis.facts import Finding, Page, Sample
+from exporter.diagnosis.findings import Finding
+from exporter.diagnosis.page import Page, Sample
 from tests.support.promtool import INSTALL
 from tests.support.rules import CAUSE_FILES, RULE_FILES, rules
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from exporter.diagnosis.facts import Page, Sample
+from exporter.diagnosis.page import Page, Sample
 
 NOW = 1792752000.0
 CM = {"endpoint": "cm_server", "instance_id": "1", "port": "15300"}

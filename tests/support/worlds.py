@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from exporter.diagnosis.facts import Page, Sample
+from exporter.diagnosis.page import Page, Sample
 from exporter.ports.facts import Reason
 from tests.support.agreement import NOW, World
 

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.diagnosis.facts import Sample
-from exporter.diagnosis.page_parser import LONGEST_LINE, Shape, parse_page
+from exporter.diagnosis.page import LONGEST_LINE, Sample, Shape, parse_page
 from exporter.errors import ParseError
 
 SHAPES = {

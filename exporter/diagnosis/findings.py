@@ -1,17 +1,107 @@
-"""Which finding explains which: what ``alerts/alertmanager.yml`` holds back.
+"""What a diagnosis finds, and which finding explains which.
 
-One cause is told in full; what follows from it stays quiet. A test makes both the same.
+The latter is what ``alerts/alertmanager.yml`` holds back: one cause is told in full, what follows
+from it stays quiet. A test makes both the same.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
-from exporter.diagnosis.facts import Finding, Severity
+from exporter.diagnosis.cluster import CM_PORTS
 
-CM_SERVERS = frozenset({"cm_server", "cm_server_ha"})
+
+class Text(NamedTuple):
+    """The same words in each language."""
+
+    en: str
+    zh: str
+
+
+class Certainty(str, enum.Enum):
+    """How surely a finding is what keeps something down; the surest first."""
+
+    SEEN = "seen"
+    RECORDED = "recorded"
+    REPORTED = "reported"
+    NEXT_START = "next_start"
+
+
+class Severity(str, enum.Enum):
+    """How loud the alert of the same name is; the loudest first."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Evidence(NamedTuple):
+    """One fact behind a finding; ``kind`` is ``metric``, ``socket`` or ``log``."""
+
+    kind: str
+    node_name: str
+    text: Text
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an alert of the shipped rules says, from the facts of one moment.
+
+    What does not belong to the alert is empty: a finding about all nodes has no ``node_name``.
+    ``explained_by`` is the alert from which this one follows, empty for a finding of its own.
+    """
+
+    alert: str
+    severity: Severity
+    certainty: Certainty
+    summary: Text
+    description: Text
+    action: Text
+    cluster: str = ""
+    node_name: str = ""
+    endpoint: str = ""
+    instance_id: str = ""
+    port: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    explained_by: str = ""
+
+
+class Verdict(str, enum.Enum):
+    """What it comes to: a port stops or will stop a start, none does, or that cannot be told."""
+
+    NONE = "none"
+    CONFLICT = "conflict"
+    CANNOT_TELL = "cannot_tell"
+
+
+class Looked(NamedTuple):
+    """One node that was looked at; ``age`` is that of its facts in seconds."""
+
+    node_name: str
+    node_id: str
+    cluster: str
+    origin: str
+    age: float
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All that is found; ``open`` lists what it leaves open, and how to go on.
+
+    ``headline`` says the verdict in a line, ``first`` what to do before anything else; ``made_at``
+    is in seconds since the epoch.
+    """
+
+    made_at: float
+    verdict: Verdict
+    headline: Text
+    looked: tuple[Looked, ...] = ()
+    first: tuple[Text, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    open: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,19 +169,19 @@ RULES: tuple[Rule, ...] = (
     Rule(
         _alerts("PortConflictLeftStopped", "PortConflictPassed"),
         _alerts("ClusterDegraded", "StartFailed"),
-        no_endpoints=CM_SERVERS,
+        no_endpoints=CM_PORTS,
     ),
     Rule(_alerts("CMPortConflict"), _alerts("StartFailed")),
     Rule(
         _alerts("CMPortConflict", "CMAgentPortConflict", "PortConflictPassed", "AddressMissing"),
         _alerts("CMServerDown"),
-        endpoints=CM_SERVERS | {"cm_agent"},
+        endpoints=CM_PORTS | {"cm_agent"},
         same_node=True,
     ),
     Rule(
         _alerts(*_DATABASE_STOPPERS, "PortConflictPassed", "AddressMissing"),
         _alerts("DatanodeDown"),
-        no_endpoints=CM_SERVERS,
+        no_endpoints=CM_PORTS,
         same_node=True,
     ),
     Rule(_alerts("DatanodeDown"), _alerts("ClusterDegraded")),

@@ -1,20 +1,20 @@
-"""The page of another node's exporter: text of strangers, until it is checked.
+"""The pages of metrics that are judged, and how another node's is read.
 
-What a finding turns into words or commands (pids, ports, containers, times) must have the form
-that this exporter gives it. A page that has not is refused as a whole: it is not of this exporter,
-or of one that says things which this version does not know.
+The text of a page is untrusted until it is checked. What a finding turns into words or commands
+(pids, ports, containers, times) must have the form that this exporter gives it. A page without it
+is refused as a whole: it is of another program, or of an exporter that this version cannot read.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.diagnosis.facts import Sample
 from exporter.errors import ParseError
 
 PREFIX = "opengauss_"
@@ -27,6 +27,52 @@ _FORMS = {
     "container": re.compile("(?:[0-9a-f]{12,64})?"),
     "unit": re.compile(r"(?:[A-Za-z0-9:_.@\\-]{1,128}\.(?:service|scope))?"),
 }
+
+
+class Sample(NamedTuple):
+    """One line of a page of metrics."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True)
+class Page:
+    """All samples of one node's exporter.
+
+    ``origin`` is its address, empty for the exporter that judges. ``taken_at`` is when the facts
+    were read, in seconds since the epoch.
+    """
+
+    origin: str
+    taken_at: float
+    samples: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, origin: str, taken_at: float, samples: Iterable[Sample]) -> Page:
+        """Sort samples by their names."""
+        by_name: dict[str, list[Sample]] = {}
+        for sample in samples:
+            by_name.setdefault(sample.name, []).append(sample)
+        return cls(origin, taken_at, {name: tuple(some) for name, some in by_name.items()})
+
+    def all(self, name: str, **labels: str) -> Iterator[Sample]:
+        """List the samples of a metric that have these labels."""
+        for sample in self.samples.get(name, ()):
+            if labels.items() <= sample.labels.items():
+                yield sample
+
+    def true(self, name: str, **labels: str) -> Iterator[Sample]:
+        """List those of them that are 1."""
+        return (sample for sample in self.all(name, **labels) if sample.value == 1)
+
+
+class Silent(NamedTuple):
+    """A node that was asked and gave no page; ``reason`` says why, in words."""
+
+    origin: str
+    reason: str
 
 
 class Shape(NamedTuple):
