@@ -11,10 +11,12 @@ import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Callable, Optional, Protocol
 
 from exporter.cluster import metrics as cluster_metrics
-from exporter.config import Config
+from exporter.config import Checks, Config, load_config, load_web_config
+from exporter.config.web import WebConfig
 from exporter.host.answer_cache import AnswerCache
 from exporter.host.clock import Clock
 from exporter.host.files import HostFiles
@@ -27,7 +29,9 @@ from exporter.installation.collector import (
 )
 from exporter.installation.members import node_identity
 from exporter.logs import metrics as log_metrics
+from exporter.logs.patterns import pattern_problem
 from exporter.options import Options
+from exporter.parts import LogParts, LogSurroundings, log_parts, shipped
 from exporter.ports import metrics as port_metrics
 from exporter.ports.collector import PortsCollector
 from exporter.ports.inspector import no_bind_failure
@@ -38,8 +42,8 @@ from exporter.scrape.registry import Registry
 from exporter.scrape.self_metrics import ProcessCollectors, SelfCollector
 from exporter.web.refusals import Refusals
 from exporter.web.reloading import ReloadRecord
+from exporter.web.tls import tls_problems
 from exporter.wiring.installation import InstallationParts, InstallationWiring
-from exporter.wiring.logs import LogParts, LogSurroundings, log_parts
 from exporter.wiring.ports import LOOK_SECONDS, BindFailureAge, PortParts, Watched, port_parts
 from exporter.wiring.query import query_parts
 
@@ -58,6 +62,21 @@ CATALOGUE: tuple[Metric, ...] = tuple(
 """Every metric that this exporter can show, declared once."""
 ZERO_IS_NONE = frozenset(entry.name for entry in CATALOGUE if entry.zero_is_none)
 """The metrics of which a client may have the zeros left out."""
+
+
+def read_config(options: Options) -> Config:
+    """Read the configuration that the flags name; raises ConfigError with every problem."""
+    checks = Checks(
+        listen_ports=options.listen_ports,
+        pattern_problem=pattern_problem,
+        signature_ids=frozenset(signature.id for signature in shipped()),
+    )
+    return load_config(options.config_file, checks)
+
+
+def read_web_config(path: Path) -> WebConfig:
+    """Read the file of ``--web.config.file``; raises ConfigError with every problem."""
+    return load_web_config(path, tls_problems)
 
 
 class Service(Protocol):

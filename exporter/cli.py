@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, Callable, NoReturn, Optional
 
 from exporter import __version__, logsetup
+from exporter.build import read_config, read_web_config
 from exporter.commands import diagnose, discover, once, serve, targets
 from exporter.config import Config
 from exporter.errors import ConfigError, ExporterError, OutputError, UsageError
 from exporter.options import FLAGS, Flag, Options, Values, options_of
-from exporter.wiring.settings import read_config, read_web_config
 
 PROGRAM = "opengauss-cm-exporter"
 DEFAULT_COMMAND = "serve"

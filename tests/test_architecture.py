@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
 SHARED = {"ports.facts", "cluster.facts", "config.words", "logs.facts", "installation.facts"}
 # Arrows that are to go: the collector asks whether an instance runs.
 TO_GO = {("installation.collector", "ports.relation")}
-COMPOSITION_ROOT = {"build", "wiring", "commands", "cli", "__main__", "__init__"}
+COMPOSITION_ROOT = {"build", "parts", "wiring", "commands", "cli", "__main__", "__init__"}
 MOST_MODULES_BESIDE_THE_ROOMS = 8
 
 # What is needed to read or change the host, to ask a clock, or to speak to the network.
@@ -39,7 +39,7 @@ HOST_MODULES = {
 }
 # The modules that do it; every other one is pure.
 _IMPURE = {
-    "": "build cli logsetup options",
+    "": "build cli logsetup options parts",
     "cluster": "cm_ctl poller private_log",
     "commands": "diagnose output serve targets",
     "config": "loader web",
@@ -51,7 +51,7 @@ _IMPURE = {
     "ports": "proc_net sock_diag",
     "scrape": "guard registry",
     "web": "connection daemon gate reloading server site tls",
-    "wiring": "installation logs ports query settings",
+    "wiring": "installation ports query",
 }
 IMPURE = {
     f"{room}.{module}".lstrip(".")

@@ -15,7 +15,7 @@ from typing import Callable
 
 import structlog
 
-from exporter.build import ZERO_IS_NONE, build, make_runtime
+from exporter.build import ZERO_IS_NONE, build, make_runtime, read_config, read_web_config
 from exporter.commands.diagnose import DiagnosisPage
 from exporter.config import Config
 from exporter.config.web import WebConfig
@@ -30,7 +30,6 @@ from exporter.web.refusals import Refusals
 from exporter.web.reloading import Reloader, ReloadRecord, WebFile
 from exporter.web.server import Server, open_listeners
 from exporter.web.site import Site, SiteSettings
-from exporter.wiring.settings import read_config, read_web_config
 
 # A scrape asks the host for much, and behind each answer waits until the thread that searches the
 # logs lets it have the interpreter. Beside logs that grow by 50 MB/s the p99 of /metrics was 216 ms

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from exporter.build import CATALOGUE
-from exporter.wiring.settings import shipped_signatures
+from exporter.parts import shipped_signatures
 from tests.support.rules import (
     ROOT,
     RULE_FILES,

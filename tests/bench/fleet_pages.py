@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from exporter.build import CATALOGUE
+from exporter.parts import shipped
 from exporter.scrape.base import Metric
-from exporter.wiring.settings import shipped
 from tests.support.pages import series
 
 NODES = 1000

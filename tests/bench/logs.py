@@ -16,8 +16,7 @@ from pathlib import Path
 
 from exporter.config.schema import Logs, LogSource
 from exporter.installation.facts import Installation
-from exporter.wiring.logs import LogParts, LogSurroundings, log_parts
-from exporter.wiring.settings import shipped
+from exporter.parts import LogParts, LogSurroundings, log_parts, shipped
 from tests.bench.table import Row, at_least, at_most
 from tests.support.programs import find_program
 from tests.support.recorded_logs import CM_SOURCES, recorded

@@ -63,11 +63,11 @@ from exporter.logs.evidence import LogEvidence
 from exporter.logs.matcher import LogMatcher
 from exporter.logs.patterns import LineFinder, pattern_problem
 from exporter.logs.records import grammars_of
+from exporter.parts import shipped_signatures
 from exporter.ports.proc_net import parse_sockets
 from exporter.ports.sock_diag import parse_socket
 from exporter.web.gate import basic_credentials
 from exporter.web.messages import accepts_gzip, choose_format, scrape_budget
-from exporter.wiring.settings import shipped_signatures
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "tests" / "samples"

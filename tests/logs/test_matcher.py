@@ -15,7 +15,7 @@ from exporter.config import parse_signatures
 from exporter.config.schema import Signature
 from exporter.logs.matcher import LogMatcher, RecordGroup, Scan
 from exporter.logs.records import CM, LEAD, LONGEST_LINE, grammars_of
-from exporter.wiring.settings import shipped_signatures
+from exporter.parts import shipped_signatures
 from tests.support.recorded_logs import CM_SOURCES, recorded
 
 T1 = b"2026-11-22 12:13:21.728"

@@ -12,7 +12,7 @@ from exporter.config.schema import Signature
 from exporter.logs.matcher import LogMatcher
 from exporter.logs.patterns import pattern_problem
 from exporter.logs.records import grammars_of
-from exporter.wiring.settings import shipped_signatures
+from exporter.parts import shipped_signatures
 from tests.support.recorded_logs import CM_SOURCES, SAMPLES, recorded
 
 SIGNATURES = parse_signatures(

@@ -17,8 +17,7 @@ import pytest
 from exporter.config.schema import Logs, LogSource
 from exporter.installation.facts import Installation, StopMarker
 from exporter.logs.plan import horizon
-from exporter.wiring.logs import LogParts, LogSurroundings, log_parts
-from exporter.wiring.settings import shipped
+from exporter.parts import LogParts, LogSurroundings, log_parts, shipped
 from tests.support.facts import endpoint
 from tests.support.recorded_logs import CM_SOURCES, recorded
 

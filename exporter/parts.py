@@ -1,4 +1,4 @@
-"""The logs' part of the composition root: from the installation to what its logs tell."""
+"""The subjects' parts of the composition root: each put together from its room's classes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import resources
 from pathlib import Path
 from typing import Callable, Optional
 
-from exporter.config.schema import Logs
+from exporter.config import parse_signatures
+from exporter.config.schema import Logs, Signature
 from exporter.host.clock import Clock
 from exporter.host.files import HostFiles
 from exporter.installation.facts import Installation, StopMarker
@@ -21,7 +23,6 @@ from exporter.logs.listing import LogHost
 from exporter.logs.plan import LocalZone, LogPlan, horizon
 from exporter.logs.service import LogService, StateFile, default_state_file, host_id
 from exporter.ports.facts import Endpoint
-from exporter.wiring.settings import shipped
 
 
 @dataclass(frozen=True)
@@ -86,3 +87,13 @@ def log_parts(
     return LogParts(
         service, collectors, lambda port: bind_failure_age(snapshot(), port, clock.wall())
     )
+
+
+def shipped() -> tuple[Signature, ...]:
+    """List the shipped signatures; raises ConfigError if the package is broken."""
+    return parse_signatures(shipped_signatures(), "signatures.yml")
+
+
+def shipped_signatures() -> bytes:
+    """Return the text of the shipped signatures (config/signatures.yml in the project)."""
+    return resources.files("exporter").joinpath("data/signatures.yml").read_bytes()
