@@ -60,7 +60,7 @@ def run(options: Options, config: Config, _values: Values) -> int:
         first,
         lambda: build(options, read_config(options), runtime),
         runtime.reloads,
-        (web.refresh,) if options.web_config_file else (),
+        web.refresh if options.web_config_file else None,
     )
 
     async def live() -> None:

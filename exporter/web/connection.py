@@ -54,38 +54,34 @@ class Connection:
     """Serves one client until it leaves, errs, or is too slow.
 
     ``busy`` is true from a request's last byte to its answer's, ``served`` counts the answers.
-    Set ``closing`` to have the next answer be the last.
+    Set ``closing`` to have the next answer be the last. ``peer`` is the client's address.
     """
 
-    def __init__(
-        self,
-        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-        peer: str,
-        handler: Handler,
-        limits: Limits,
-        refusals: Refusals,
-    ) -> None:
+    _reader: asyncio.StreamReader
+    _writer: asyncio.StreamWriter
+
+    def __init__(self, peer: str, handler: Handler, limits: Limits, refusals: Refusals) -> None:
+        self.peer = peer
         self.busy = False
         self.closing = False
         self.served = 0
-        self._reader, self._writer = streams
         self._handler = handler
         self._limits = limits
         self._refusals = refusals
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.header_bytes)
-        self._peer = peer
-        # drain() then waits for the last byte; at 0 asyncio's TLS would wait with nothing to send
-        self._writer.transport.set_write_buffer_limits(high=1, low=0)
 
-    async def serve(self) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve until the end; raises nothing but CancelledError."""
+        self._reader, self._writer = reader, writer
+        # drain() then waits for the last byte; at 0 asyncio's TLS would wait with nothing to send
+        writer.transport.set_write_buffer_limits(high=1, low=0)
         try:
             while await self._one_request():
                 self.served += 1
             self._writer.close()
             await asyncio.wait_for(self._writer.wait_closed(), self._limits.linger)
         except _RefusedError as refused:
-            self._refusals.add(refused.reason, self._peer, str(refused))
+            self._refusals.add(refused.reason, self.peer, str(refused))
             await self._turn_away(refused)
         except (OSError, asyncio.TimeoutError):
             pass  # the client went away, or does not take its answer
@@ -114,7 +110,7 @@ class Connection:
             data = await asyncio.wait_for(self._reader.read(_CHUNK), limit)
         except asyncio.TimeoutError:
             if not self.served:
-                self._refusals.add(Refusal.TIMEOUT, self._peer, "no request")
+                self._refusals.add(Refusal.TIMEOUT, self.peer, "no request")
             return False
         if data:
             self._http.receive_data(data)
@@ -140,7 +136,7 @@ class Connection:
             size += len(event.data)
             if size > self._limits.body_bytes:
                 raise _RefusedError(413, Refusal.BODY_TOO_LARGE, "the request's body is too large")
-        return to_request(head, self._peer)
+        return to_request(head, self.peer)
 
     async def _event(self) -> object:
         while (event := self._http.next_event()) is h11.NEED_DATA:
@@ -174,7 +170,7 @@ class Connection:
         try:
             await asyncio.wait_for(self._writer.drain(), self._limits.write)
         except asyncio.TimeoutError:
-            self._refusals.add(Refusal.TIMEOUT, self._peer, "the answer is not taken")
+            self._refusals.add(Refusal.TIMEOUT, self.peer, "the answer is not taken")
             # else the kernel would go on offering what is left, long after we closed
             _discard_unsent(self._writer)
             raise

@@ -1,4 +1,4 @@
-"""The daemon's life: listen, become ready, reload when told, end when told."""
+"""The daemon's life: listen, become ready, reload on request, end on request."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import Sequence
-from typing import Callable, Optional, Protocol, TypeVar
+from collections.abc import Coroutine, Sequence
+from typing import Any, Callable, Optional, TypeVar
 
 import structlog
 
+from exporter.host.service_manager import ServiceManager
 from exporter.host.worker import Worker
 from exporter.scrape.registry import Registry
 from exporter.web.reloading import Reloader
@@ -26,17 +27,6 @@ LOOK_SECONDS = 5.0
 T = TypeVar("T")
 
 
-class Manager(Protocol):
-    """Who started the daemon and wants to know how it fares."""
-
-    @property
-    def watchdog_seconds(self) -> Optional[float]:
-        """Within how many seconds it wants a sign of life; None for never."""
-
-    def tell(self, state: str) -> None:
-        """Send it a state; must not raise."""
-
-
 class Daemon:
     """Serves until SIGTERM or SIGINT; SIGHUP reloads. Made and run in one event loop.
 
@@ -44,12 +34,14 @@ class Daemon:
     whose loop or whose collectors all hang is restarted by it.
     """
 
-    def __init__(self, reloader: Reloader, manager: Manager) -> None:
+    def __init__(self, reloader: Reloader, manager: ServiceManager) -> None:
         self._reloader = reloader
         self._manager = manager
         self._stop = asyncio.Event()
-        self._reload_wanted = asyncio.Event()
-        self._next_reload: Optional[asyncio.Future[str]] = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._failure: Optional[BaseException] = None
+        self._reloading = asyncio.Lock()
+        self._next_reload: Optional[asyncio.Task[str]] = None
         self._worker = Worker("reload")
         self._warm_up: Optional[asyncio.Task[None]] = None
 
@@ -65,11 +57,19 @@ class Daemon:
         """
         return await asyncio.shield(self._want_reload())  # who goes away must not cancel it
 
-    def _want_reload(self) -> asyncio.Future[str]:
+    def _want_reload(self) -> asyncio.Task[str]:
         if self._next_reload is None:
-            self._next_reload = asyncio.get_running_loop().create_future()
-            self._reload_wanted.set()
+            self._next_reload = self._in_background(self._reload())
         return self._next_reload
+
+    async def _reload(self) -> str:
+        async with self._reloading:
+            self._next_reload = None
+            before = self.registry()
+            problem = await self._in_thread(self._reloader.reload)
+            if self.registry() is not before:
+                self._begin_warm_up()
+            return problem
 
     async def run(self, server: Server, listeners: Sequence[socket.socket]) -> None:
         """Serve on these sockets until told to end; answers in work are finished.
@@ -85,24 +85,30 @@ class Daemon:
             structlog.get_logger().info("listening", address=address_text(name), port=name[1])
         self._manager.tell("READY=1")
         self._begin_warm_up()
-        works = (self._reload_when_told, self._look_at_files, self._feed_watchdog)
-        background = [asyncio.ensure_future(work()) for work in works]
-        for task in background:
-            task.add_done_callback(self._end_after_failure)
+        self._in_background(self._look_at_files())
+        self._in_background(self._feed_watchdog())
         await self._stop.wait()
         self._manager.tell("STOPPING=1")
         structlog.get_logger().info("ending")
         await server.close(DRAIN_SECONDS)
-        for task in background:
+        for task in self._tasks:
             task.cancel()
-        results = await asyncio.gather(*background, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.wait_for(self._in_thread(self._reloader.stop), STOP_SECONDS)
-        for failure in results:
-            if isinstance(failure, Exception):
-                raise failure
+        if self._failure is not None:
+            raise self._failure
 
-    def _end_after_failure(self, task: asyncio.Task[None]) -> None:
+    def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begin it; a failure of it ends the daemon."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._end_after_failure)
+        return task
+
+    def _end_after_failure(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
         if not task.cancelled() and task.exception():
+            self._failure = self._failure or task.exception()
             self._stop.set()
 
     def _handle_signals(self) -> None:
@@ -111,20 +117,9 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
 
-    async def _reload_when_told(self) -> None:
-        while await self._reload_wanted.wait():
-            self._reload_wanted.clear()
-            wanted, self._next_reload = self._next_reload, None
-            before = self.registry()
-            problem = await self._in_thread(self._reloader.reload)
-            if self.registry() is not before:
-                self._begin_warm_up()
-            if wanted is not None:
-                wanted.set_result(problem)
-
     async def _look_at_files(self) -> None:
         """Notice new certificates and users, whose files nobody reloads by hand."""
-        while self._reloader.watches_files:
+        while self._reloader.look is not None:
             await asyncio.sleep(LOOK_SECONDS)
             await self._in_thread(self._reloader.look)
 
@@ -142,7 +137,7 @@ class Daemon:
     def _begin_warm_up(self) -> None:
         if self._warm_up is not None:
             self._warm_up.cancel()
-        self._warm_up = asyncio.ensure_future(self._until_ready())
+        self._warm_up = self._in_background(self._until_ready())
 
     async def _until_ready(self) -> None:
         """Run the collectors until each has succeeded once, so that nobody has to scrape first."""

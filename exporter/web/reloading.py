@@ -6,8 +6,7 @@ The application is replaced on a reload, the web configuration also when a file 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Callable, Optional, Protocol
 
@@ -59,10 +58,12 @@ class ReloadRecord:
 
 
 class Reloader:
-    """Holds the application in force. ``rebuild`` reads the configuration and builds a new one.
+    """Holds the application in force, ``current``.
 
-    ``others`` read a file of their own anew if it has changed; each returns what is wrong with
-    it. One that is bad keeps nobody else's new configuration from being put in force.
+    ``rebuild`` reads the configuration and builds a new one.
+
+    ``look`` reads another file anew if it has changed, and returns what is wrong with it; None when
+    there is none. A bad one keeps no new configuration from being put in force.
 
     ``rebuild`` must not start anything: when it raises, the old application goes on untouched.
     The old one is stopped before the new one starts, as both would want the same files.
@@ -73,31 +74,16 @@ class Reloader:
         first: Application,
         rebuild: Callable[[], Application],
         record: ReloadRecord,
-        others: Sequence[Callable[[], str]] = (),
+        look: Optional[Callable[[], str]] = None,
     ) -> None:
-        self._current = first
+        self.current = first
+        self.look = look
         self._rebuild = rebuild
         self._record = record
-        self._others = others
-
-    @property
-    def current(self) -> Application:
-        """The application in force."""
-        return self._current
-
-    @property
-    def watches_files(self) -> bool:
-        """Whether there is anything to ``look`` at."""
-        return bool(self._others)
 
     def reload(self) -> str:
         """Read all anew and put it in force; returns why something is not, empty when all is."""
-        problems = (self._reload_application(), self.look())
-        return "\n".join(problem for problem in problems if problem)
-
-    def look(self) -> str:
-        """Have the others look at their files; returns what is wrong with those."""
-        problems = [other() for other in self._others]
+        problems = (self._reload_application(), self.look() if self.look else "")
         return "\n".join(problem for problem in problems if problem)
 
     def _reload_application(self) -> str:
@@ -120,11 +106,11 @@ class Reloader:
 
     def stop(self) -> None:
         """End the application in force."""
-        _attempt("stop", self._current.stop)
+        _attempt("stop", self.current.stop)
 
     def _replace(self, fresh: Application) -> None:
         self.stop()
-        self._current = fresh
+        self.current = fresh
         self._record.note(_OWN, "")
         _attempt("start", fresh.start)
 
@@ -135,12 +121,6 @@ def _attempt(what: str, action: Callable[[], None]) -> None:
         action()
     except Exception:  # noqa: BLE001 -- whatever it is, the new configuration is in force
         structlog.get_logger().exception(f"background work did not {what}")
-
-
-@dataclass(frozen=True)
-class _Reading:
-    access: Access
-    stamps: Mapping[Path, _Stamp]
 
 
 class WebFile:
@@ -164,15 +144,15 @@ class WebFile:
         self._note = note
         self._lock = threading.Lock()
         self._problem = ""
-        self._reading = self._read()
+        self._access, self._stamps = self._read()
 
     def access(self) -> Access:
         """Return what is in force."""
-        return self._reading.access
+        return self._access
 
     def tls(self) -> Optional[Tls]:
         """Return how to serve TLS, None to serve in clear."""
-        return self._reading.access.tls
+        return self._access.tls
 
     def refresh(self) -> str:
         """Read anew if a file has changed or was bad; returns what is wrong, empty for nothing."""
@@ -182,12 +162,12 @@ class WebFile:
             return self._problem
 
     def _changed(self) -> bool:
-        return any(_stamp(path) != stamp for path, stamp in self._reading.stamps.items())
+        return any(_stamp(path) != stamp for path, stamp in self._stamps.items())
 
     def _read_again(self) -> None:
         log = structlog.get_logger()
         try:
-            self._reading = self._read()
+            self._access, self._stamps = self._read()
         except ConfigError as error:
             before, self._problem = self._problem, str(error)
             if self._problem != before:
@@ -199,16 +179,16 @@ class WebFile:
             log.info("web configuration reloaded")
         self._note(self._problem)
 
-    def _read(self) -> _Reading:
+    def _read(self) -> tuple[Access, Mapping[Path, _Stamp]]:
         """Read all of it; each file is looked at before it is read, so that no change is missed."""
         if self._path is None:
-            return _Reading(self._apply(WebConfig()), {})
+            return self._apply(WebConfig()), {}
         stamps = {self._path: _stamp(self._path)}
         config = self._load(self._path)
         files = config.tls.files if config.tls else ()
         stamps.update({Path(file): _stamp(Path(file)) for file in files})
         try:
-            return _Reading(self._apply(config), stamps)
+            return self._apply(config), stamps
         except (OSError, ValueError) as error:
             raise ConfigError(str(self._path), (str(error),)) from error
 
@@ -216,7 +196,7 @@ class WebFile:
 def _stamp(path: Path) -> _Stamp:
     """Tell one state of a file from the next, through the links that certificates come by."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size

@@ -20,35 +20,6 @@ ACCEPT_PAUSE_SECONDS = 1.0
 _BACKLOG = 128
 
 
-def no_tls() -> Optional[Tls]:
-    """Serve in clear."""
-    return None
-
-
-class _Client:
-    """One accepted connection: first its TLS handshake, then its requests."""
-
-    def __init__(self, peer: str) -> None:
-        self.peer = peer
-        self.task: Optional[asyncio.Task[None]] = None
-        self.connection: Optional[Connection] = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether a request of it is being answered."""
-        return self.connection is not None and self.connection.busy
-
-    @property
-    def served(self) -> bool:
-        """Whether it has got an answer before."""
-        return self.connection is not None and self.connection.served > 0
-
-    def drop(self) -> None:
-        """End it now."""
-        if self.task is not None:
-            self.task.cancel()
-
-
 class Server:
     """Serves ``handler`` on sockets that listen already. For one event loop.
 
@@ -63,13 +34,14 @@ class Server:
         handler: Handler,
         refusals: Refusals,
         limits: Limits = Limits(),  # noqa: B008 -- frozen
-        tls: Callable[[], Optional[Tls]] = no_tls,
+        tls: Callable[[], Optional[Tls]] = lambda: None,
     ) -> None:
         self._handler = handler
         self._refusals = refusals
         self._limits = limits
         self._tls = tls
-        self._clients: dict[_Client, None] = {}  # in the order in which they came
+        # in the order in which they came; first the task is at the TLS handshake, then at requests
+        self._clients: dict[asyncio.Task[None], Connection] = {}
         self._accepting: list[asyncio.Task[None]] = []
         self._listeners: list[socket.socket] = []
 
@@ -87,14 +59,13 @@ class Server:
         await asyncio.gather(*self._accepting, return_exceptions=True)
         for listener in self._listeners:
             listener.close()
-        for client in self._clients:
-            if client.connection is not None and client.busy:
-                client.connection.closing = True
+        for task, connection in self._clients.items():
+            if connection.busy:
+                connection.closing = True
             else:
-                client.drop()
-        tasks = [client.task for client in self._clients if client.task is not None]
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=grace)
+                task.cancel()
+        if self._clients:
+            _, late = await asyncio.wait(tuple(self._clients), timeout=grace)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -112,39 +83,38 @@ class Server:
             await asyncio.sleep(0)  # an accept that need not wait would not let anyone else work
 
     def _admit(self, accepted: socket.socket) -> None:
-        client = _Client(_peer(accepted))
-        if len(self._clients) >= self._limits.connections and not self._make_room(client.peer):
+        peer = _peer(accepted)
+        if len(self._clients) >= self._limits.connections and not self._make_room(peer):
             accepted.close()
             return
-        self._clients[client] = None
-        client.task = asyncio.ensure_future(self._serve(client, accepted))
-        client.task.add_done_callback(lambda _: self._forget(client, accepted))
+        connection = Connection(peer, self._handler, self._limits, self._refusals)
+        task = asyncio.ensure_future(self._serve(connection, accepted))
+        self._clients[task] = connection
+        task.add_done_callback(lambda _: self._forget(task, accepted))
 
-    def _forget(self, client: _Client, accepted: socket.socket) -> None:
-        self._clients.pop(client, None)
+    def _forget(self, task: asyncio.Task[None], accepted: socket.socket) -> None:
+        self._clients.pop(task, None)
         accepted.close()  # of a task that was cancelled before it began nobody else would
 
     def _make_room(self, peer: str) -> bool:
         """Drop the client that is missed least; False when every one has a request in work."""
         self._refusals.add(Refusal.CONNECTION_LIMIT, peer, f"{self._limits.connections} are open")
-        waiting = [client for client in self._clients if not client.busy]
+        waiting = [task for task, connection in self._clients.items() if not connection.busy]
         if not waiting:
             return False
-        victim = min(waiting, key=lambda client: client.served)  # the first, so the oldest
+        # the first, so the oldest, of those that never got an answer, or else of all
+        victim = min(waiting, key=lambda task: self._clients[task].served > 0)
         del self._clients[victim]
-        victim.drop()
+        victim.cancel()
         return True
 
-    async def _serve(self, client: _Client, accepted: socket.socket) -> None:
-        streams = await self._open(client, accepted)
+    async def _serve(self, connection: Connection, accepted: socket.socket) -> None:
+        streams = await self._open(connection.peer, accepted)
         if streams is not None:
-            client.connection = Connection(
-                streams, client.peer, self._handler, self._limits, self._refusals
-            )
-            await client.connection.serve()
+            await connection.serve(*streams)
 
     async def _open(
-        self, client: _Client, accepted: socket.socket
+        self, peer: str, accepted: socket.socket
     ) -> Optional[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         loop = cast(asyncio.BaseEventLoop, asyncio.get_running_loop())
         reader = asyncio.StreamReader(limit=self._limits.header_bytes, loop=loop)
@@ -159,11 +129,11 @@ class Server:
             )
         except OSError as error:  # of a handshake: a socket that is open already cannot fail
             accepted.close()
-            self._refusals.add(Refusal.TLS, client.peer, str(error) or type(error).__name__)
+            self._refusals.add(Refusal.TLS, peer, str(error) or type(error).__name__)
             return None
         if tls and not tls.admits(transport.get_extra_info("peercert") or {}):
             transport.abort()
-            self._refusals.add(Refusal.TLS, client.peer, "the certificate's names are not allowed")
+            self._refusals.add(Refusal.TLS, peer, "the certificate's names are not allowed")
             return None
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 

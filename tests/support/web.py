@@ -15,7 +15,7 @@ from exporter.scrape.metrics import Refusal
 from exporter.web.connection import Limits
 from exporter.web.messages import Handler, Request, Response, plain
 from exporter.web.refusals import Refusals
-from exporter.web.server import Server, no_tls, open_listeners
+from exporter.web.server import Server, open_listeners
 from exporter.web.tls import Tls
 
 PATIENCE_SECONDS = 30.0
@@ -59,7 +59,7 @@ class ServedSite:
         self,
         handler: Handler = hello,
         limits: Limits = Limits(),  # noqa: B008 -- frozen
-        tls: Callable[[], Optional[Tls]] = no_tls,
+        tls: Callable[[], Optional[Tls]] = lambda: None,
         host: str = "127.0.0.1",
     ) -> None:
         self.refusals = Refusals(time.monotonic)
@@ -101,8 +101,7 @@ class ServedSite:
         return self.refusals.counts
 
     async def _settle(self) -> None:
-        tasks = [client.task for client in self._server._clients if client.task is not None]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._server._clients, return_exceptions=True)
 
     def connect(self) -> socket.socket:
         """Open a client's connection."""

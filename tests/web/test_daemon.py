@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from exporter.host.service_manager import ServiceManager
 from exporter.scrape.registry import Registry
 from exporter.web.daemon import Daemon
 from exporter.web.reloading import Reloader
@@ -52,7 +53,7 @@ class Stage:
 class Faulty(Stage):
     """An application that is ready, a server of it, and a reload that goes wrong."""
 
-    watches_files = False
+    look = None
     not_ready = ()
 
     def start(self, listeners: Sequence[socket] = ()) -> None:
@@ -75,7 +76,7 @@ class Faulty(Stage):
 async def fed(stalled_for: float) -> list[str]:
     """Let the watchdog's task look a few times; returns what the manager heard."""
     stage = Stage(stalled_for, watchdog_seconds=0.04)
-    daemon = Daemon(cast("Reloader", stage), stage)
+    daemon = Daemon(cast("Reloader", stage), cast("ServiceManager", stage))
     assert daemon.registry() is cast("Registry", stage)
     task = asyncio.ensure_future(daemon._feed_watchdog())
     await asyncio.wait_for(stage.enough.wait(), 30)
@@ -97,7 +98,7 @@ async def reload_once(told: list[str]) -> None:
     """Run a daemon, and have it reload."""
     stage = Faulty(stalled_for=0.0, watchdog_seconds=60.0)
     stage.told = told
-    daemon = Daemon(cast("Reloader", stage), stage)
+    daemon = Daemon(cast("Reloader", stage), cast("ServiceManager", stage))
     running = asyncio.ensure_future(daemon.run(cast("Server", stage), []))
     reload = asyncio.ensure_future(daemon.reload())
     try:
