@@ -31,7 +31,15 @@ from exporter.installation.members import node_identity
 from exporter.logs import metrics as log_metrics
 from exporter.logs.patterns import pattern_problem
 from exporter.options import Options
-from exporter.parts import LogParts, LogSurroundings, log_parts, shipped
+from exporter.parts import (
+    LOOK_SECONDS,
+    LogParts,
+    LogSurroundings,
+    PortParts,
+    log_parts,
+    port_parts,
+    shipped,
+)
 from exporter.ports import metrics as port_metrics
 from exporter.ports.collector import PortsCollector
 from exporter.ports.inspector import no_bind_failure
@@ -44,7 +52,6 @@ from exporter.web.refusals import Refusals
 from exporter.web.reloading import ReloadRecord
 from exporter.web.tls import tls_problems
 from exporter.wiring.installation import InstallationParts, InstallationWiring
-from exporter.wiring.ports import LOOK_SECONDS, BindFailureAge, PortParts, Watched, port_parts
 from exporter.wiring.query import query_parts
 
 CATALOGUE: tuple[Metric, ...] = tuple(
@@ -104,7 +111,7 @@ class Runtime:
     refusals: Refusals
     host_name: str
     installation: Callable[[Options, Config, str], InstallationParts]
-    ports: Callable[[Options, Watched, BindFailureAge], PortParts] = port_parts
+    ports: Callable[..., PortParts] = port_parts
     keeps_state: bool = True
 
 
@@ -177,10 +184,11 @@ def _optional_collectors(
 ) -> Sequence[Collector]:
     """Make the collectors that ``--no-collector.<name>`` can leave out; add their services."""
     identity = AnswerCache(found.identity, LOOK_SECONDS, time.monotonic)
-    watched = Watched(found.discovery.endpoints, identity)
+    endpoints = found.discovery.endpoints
     logs = _logs(options, config, found, runtime)
-    parts = runtime.ports(options, watched, logs.bind_failure_age if logs else no_bind_failure)
-    node = ProcessesCollector(watched.endpoints, watched.identity, parts.processes)
+    bind_failure_age = logs.bind_failure_age if logs else no_bind_failure
+    parts = runtime.ports(options, endpoints, identity, bind_failure_age)
+    node = ProcessesCollector(endpoints, identity, parts.processes)
     made: dict[str, tuple[Collector, ...]] = {
         "ports": (PortsCollector(parts.inspector.inspect),),
         "node": (node, MarkersCollector(found.discovery.installation, found.markers)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Callable
 
 from exporter.build import Runtime, build
 from exporter.config import Config
@@ -13,11 +14,12 @@ from exporter.host.clock import Clock
 from exporter.installation.discovery import Discovery
 from exporter.installation.facts import StopMarker
 from exporter.options import Options
+from exporter.parts import BindFailureAge, PortParts
+from exporter.ports.facts import ClusterIdentity, Endpoint
 from exporter.scrape.exposition import Format, render
 from exporter.web.refusals import Refusals
 from exporter.web.reloading import ReloadRecord
 from exporter.wiring.installation import InstallationParts
-from exporter.wiring.ports import BindFailureAge, PortParts, Watched
 from tests.support.facts import APP, CLUSTER, OMM, OTHER_USER, endpoint, process, socket
 from tests.support.fake_host import HERE, FakeHost
 from tests.support.installations import installation
@@ -58,7 +60,10 @@ def _installation(_options: Options, _config: Config, _host_name: str) -> Instal
 
 
 def _ports_of_the_host(
-    _options: Options, watched: Watched, _bind_failure_age: BindFailureAge
+    _options: Options,
+    endpoints: Callable[[], tuple[Endpoint, ...]],
+    _identity: Callable[[], ClusterIdentity],
+    _bind_failure_age: BindFailureAge,
 ) -> PortParts:
     """A cm_server whose port a web server has, and a healthy database beside that stranger."""
     database = process(600, f"{APP}_d712af3/bin/gaussdb", data_dir="/data/dn")
@@ -70,7 +75,7 @@ def _ports_of_the_host(
             (socket("127.0.0.1", inode=3, port=15400), (web,)),
         ]
     )
-    return PortParts(lambda uid: host.of_user(uid).processes, host.inspector(watched.endpoints()))
+    return PortParts(lambda uid: host.of_user(uid).processes, host.inspector(endpoints()))
 
 
 def masked(page: bytes) -> str:

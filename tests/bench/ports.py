@@ -19,10 +19,10 @@ from pathlib import Path
 import psutil
 
 from exporter.options import Options
+from exporter.parts import port_parts
 from exporter.ports.collector import PortsCollector
 from exporter.ports.facts import ClusterIdentity, Endpoint
 from exporter.ports.inspector import ALL_STATES_LONGEST_WAIT_SECONDS
-from exporter.wiring.ports import Watched, port_parts
 from tests.bench.crowd import crowd
 from tests.bench.table import Row, at_least, at_most, milliseconds
 from tests.support.holders import Holder, copy_interpreter
@@ -94,8 +94,8 @@ def _collector(ports: Sequence[int]) -> PortsCollector:
         for number, port in enumerate(ports, 1)
     )
     identity = ClusterIdentity(psutil.Process().uids().effective, "cluster")
-    watched = Watched(lambda: endpoints, lambda: identity)
-    return PortsCollector(port_parts(Options(), watched).inspector.inspect)
+    parts = port_parts(Options(), lambda: endpoints, lambda: identity)
+    return PortsCollector(parts.inspector.inspect)
 
 
 def _free_ports(count: int) -> Iterator[int]:
