@@ -19,7 +19,6 @@ from exporter.config import Checks, Config, load_config, load_web_config
 from exporter.config.web import WebConfig
 from exporter.host.answer_cache import AnswerCache
 from exporter.host.clock import Clock
-from exporter.host.files import HostFiles
 from exporter.installation import metrics as node_metrics
 from exporter.installation.collector import (
     InstallationCollector,
@@ -194,14 +193,14 @@ def _optional_collectors(
         "node": (node, MarkersCollector(found.discovery.installation, found.markers)),
     }
     if config.cm_query.enabled and "cluster" in options.collectors:
-        query = query_parts(
+        poller, cluster = query_parts(
             config.cm_query,
             found.discovery.installation,
+            lambda: found.markers(found.discovery.installation().gausshome),
             lambda: node.runs("cm_server"),
-            HostFiles(options.rootfs),
         )
-        services.append(query.poller)
-        made["cluster"] = (query.collector,)
+        services.append(poller.background)
+        made["cluster"] = (cluster,)
     if logs:
         services.append(logs.service)
         made["logs"] = logs.collectors

@@ -40,7 +40,7 @@ HOST_MODULES = {
 # The modules that do it; every other one is pure.
 _IMPURE = {
     "": "build cli logsetup options parts",
-    "cluster": "cm_ctl poller private_log",
+    "cluster": "cm_ctl private_log",
     "commands": "diagnose output serve targets",
     "config": "loader web",
     "diagnosis": "peers",

@@ -10,8 +10,6 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Callable, Optional, Protocol
 
@@ -24,6 +22,7 @@ from exporter.cluster.private_log import (
     remove_left_behind,
     runtime_directory,
 )
+from exporter.config.schema import CmQuery
 from exporter.errors import ParseError, SourceError
 from exporter.host.command import Account, Command, Completed, RunOutcome
 from exporter.installation.facts import Installation
@@ -65,28 +64,20 @@ class ProgramRunner(Protocol):
         """Run it; never raises for anything that the program does."""
 
 
-@dataclass(frozen=True)
-class QuerySettings:
-    """``command`` as configured; ``timeout`` in seconds, None for one by the number of servers."""
-
-    command: tuple[str, ...] = ("cm_ctl", "query", "-Cvipd")
-    timeout: Optional[float] = None
-
-
 class CmCtlQuery:
-    """One call is one query. ``installation`` gives what is known of it; None: nothing is."""
+    """One call is one query, of the installation as it is known at that moment."""
 
     def __init__(
         self,
         runner: ProgramRunner,
-        settings: QuerySettings,
-        installation: Callable[[], Optional[Installation]],
+        config: CmQuery,
+        installation: Callable[[], Installation],
         environ: Mapping[str, str],
         account: Callable[[str], Account] = Account.of,
         own_uid: Callable[[], int] = os.geteuid,
     ) -> None:
         self._runner = runner
-        self._settings = settings
+        self._config = config
         self._installation = installation
         self._environ = environ
         self._account = account
@@ -95,17 +86,20 @@ class CmCtlQuery:
 
     def timeout(self) -> float:
         """Seconds after which a query is ended: 8, and 4 for each cm_server, 60 at most."""
-        if self._settings.timeout is not None:
-            return self._settings.timeout
-        installation = self._installation()
-        nodes = installation.static.nodes if installation and installation.static else ()
-        servers = sum(1 for node in nodes if node.cm_server)
+        if self._config.timeout is not None:
+            return self._config.timeout
+        static = self._installation().static
+        servers = sum(1 for node in static.nodes if node.cm_server) if static else 0
         return min(_LONGEST_TIMEOUT, _BASE_TIMEOUT + _TIMEOUT_PER_SERVER * servers)
+
+    def max_age(self) -> float:
+        """Seconds for which an answer counts: two turns may be missed, each as long as can be."""
+        return self._config.max_age or 2 * (self._config.interval + self.timeout())
 
     def __call__(self) -> QueryReport:
         """Ask; raises nothing that the host or cm_ctl could cause."""
         installation = self._installation()
-        if installation is None or not installation.gausshome:
+        if not installation.gausshome:
             return _not_asked(QueryOutcome.NO_ENVIRONMENT, "GAUSSHOME is not known")
         own = self._own_uid()
         if own not in (0, installation.uid):
@@ -118,7 +112,7 @@ class CmCtlQuery:
         return self._ask(account, child_environment(installation.variables, account))
 
     def _ask(self, account: Account, environment: dict[str, str]) -> QueryReport:
-        name, *arguments = with_answer_wait(self._settings.command)
+        name, *arguments = with_answer_wait(self._config.command)
         program = find_program(name, environment)
         if program is None:
             message = f"{name} is neither in $GAUSSHOME/bin nor on the cluster user's PATH"
@@ -195,19 +189,13 @@ def judge(completed: Completed, log: str) -> QueryReport:
         message = completed.message or f"cm_ctl: {completed.outcome.value}"
         return QueryReport(outcome, duration=completed.duration, message=message)
     try:
-        view = _parsed(completed.text)
+        view = cm_ctl_query.parse(completed.text)
     except ParseError as error:
         return _not_understood(completed, str(error))
     outcome = _outcome(completed.exit_status, view.problem)
     answers = cm_ctl_log.by_node(view.cm_servers, cm_ctl_log.parse(log))
     message = "" if outcome is QueryOutcome.OK else _said(completed)
     return QueryReport(outcome, view, answers, completed.duration, message)
-
-
-@lru_cache(maxsize=1)
-def _parsed(text: str) -> ClusterView:
-    """Read what was printed; a cluster in which nothing happens prints the same each time."""
-    return cm_ctl_query.parse(text)
 
 
 def _outcome(exit_status: Optional[int], problem: Optional[Problem]) -> QueryOutcome:

@@ -8,11 +8,10 @@ which the last answer counts grows with the time until the next one.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from typing import Callable, Optional
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Callable, NamedTuple, Optional
 
 import structlog
 
@@ -24,26 +23,26 @@ from exporter.cluster.facts import (
     QueryReport,
     UnknownToken,
 )
+from exporter.errors import SourceError
+from exporter.host.background import Background
+from exporter.host.clock import Clock
+from exporter.installation.facts import StopMarker
 
 _GOLDEN = 0.618033988749895  # its multiples spread evenly over a circle, however many there are
-_STOP_SECONDS = 5.0
-_TOLD_TOKENS = 10
+_FAILURES_BEFORE_SLOW = 3
+_SLOW_SECONDS = 60.0
+_AFTER_CHANGE_SECONDS = 3.0
+_EARLY_IN_A_ROW = 3  # bounds the early looks at a cluster that changes all the time
+WHILE_NOT_ASKING_SECONDS = 5.0
+_LOGGED_TOKENS = 10
+_NODE_STOP = "cluster_manual_start"
 
 
-@dataclass(frozen=True)
-class Cadence:
-    """When to ask; everything in seconds.
-
-    ``quick_in_a_row`` bounds the early looks at a cluster that changes all the time.
-    """
+class Cadence(NamedTuple):
+    """When to ask: once in ``interval``, ``phase`` after its begin; both in seconds."""
 
     interval: float = 15.0
     phase: float = 0.0
-    failures_before_slow: int = 3
-    slow_interval: float = 60.0
-    after_change: float = 3.0
-    quick_in_a_row: int = 3
-    while_not_asking: float = 5.0
 
     @classmethod
     def of_node(cls, interval: float, node_id: int) -> Cadence:
@@ -59,24 +58,16 @@ class Cadence:
         return earliest + (self.phase - earliest) % self.interval - now
 
 
-@dataclass(frozen=True)
-class Clocks:
-    """Where the time comes from: ``monotonic`` for durations, ``wall`` since the epoch."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What is published; ``until`` is when it turns stale, in monotonic time."""
-
-    snapshot: ClusterSnapshot = field(default_factory=ClusterSnapshot)
-    until: float = 0.0
+def is_stopped(markers: Callable[[], Iterable[StopMarker]]) -> bool:
+    """Tell whether somebody stopped CM on this node; markers that cannot be read say no."""
+    try:
+        return any(marker.marker == _NODE_STOP for marker in markers())
+    except SourceError:
+        return False
 
 
 class QueryPoller:
-    """Runs ``query`` in a thread of its own; ``snapshot`` never waits for it.
+    """Runs ``query`` in the thread ``background``; ``snapshot`` never waits for it.
 
     ``max_age`` is how many seconds an answer counts at the usual cadence. While ``suspended``
     says so nothing is asked. ``cancel`` ends a query in flight.
@@ -89,76 +80,51 @@ class QueryPoller:
         max_age: Callable[[], float],
         suspended: Callable[[], bool] = lambda: False,
         cancel: Callable[[], None] = lambda: None,
-        clocks: Clocks = Clocks(),
+        clock: Clock = Clock(),  # noqa: B008 -- frozen
     ) -> None:
+        self.background = Background("cm-query", self.step, cancel=cancel)
         self._query = query
         self._cadence = cadence
         self._max_age = max_age
         self._suspended = suspended
-        self._cancel = cancel
-        self._clocks = clocks
+        self._clock = clock
         self._log = structlog.get_logger()
-        self._known = _Known()
+        self._published = (ClusterSnapshot(), 0.0)  # and when it turns stale, in monotonic time
         self._failures = 0
-        self._quick = 0
+        self._early = 0
         self._tokens: Counter[Field] = Counter()
-        self._told: tuple[UnknownToken, ...] = ()
+        self._logged: tuple[UnknownToken, ...] = ()
         self._due = 0.0
-        self._stopping = threading.Event()
-        self._asked = threading.Event()
-        self._thread: Optional[threading.Thread] = None
-
-    def start(self) -> None:
-        """Begin to ask, at once for the first time."""
-        self._due = self._clocks.monotonic()
-        self._thread = threading.Thread(target=self._run, name="cm-query", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End within seconds, whatever the query in flight does."""
-        self._stopping.set()
-        self._cancel()
-        if self._thread:
-            self._thread.join(_STOP_SECONDS)
-
-    def wait_for_first(self, timeout: float) -> bool:
-        """Wait until the first query is over, or the reason not to ask is known."""
-        return self._asked.wait(timeout)
 
     def snapshot(self) -> ClusterSnapshot:
         """Give what is known now."""
-        known = self._known
-        stale = not known.snapshot.finished_at or self._clocks.monotonic() > known.until
-        return replace(known.snapshot, stale=stale)
+        snapshot, until = self._published
+        stale = not snapshot.finished_at or self._clock.monotonic() > until
+        return replace(snapshot, stale=stale)
 
     def step(self) -> float:
         """Ask if it is time to; give the seconds until the next call is worth making."""
-        cadence = self._cadence()
-        remaining = self._due - self._clocks.monotonic()
+        remaining = self._due - self._clock.monotonic()
         if remaining > 0:
             return remaining
-        if self._suspended():
-            self._asked.set()
-            return cadence.while_not_asking
-        self._ask(cadence)
-        self._asked.set()
-        return max(0.0, self._due - self._clocks.monotonic())
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._stopping.wait(self.step())
+        suspended = self._suspended()
+        if not suspended:
+            self._ask(self._cadence())
+        self.background.ready.set()
+        if suspended:
+            return WHILE_NOT_ASKING_SECONDS
+        return max(0.0, self._due - self._clock.monotonic())
 
     def _ask(self, cadence: Cadence) -> None:
-        started = self._clocks.wall()
+        started = self._clock.wall()
         report = self._guarded_query()
-        before = self._known.snapshot
-        changed = _changed(before, report)
-        delay = self._delay(cadence, started, report, changed=changed)
-        now = self._clocks.monotonic()
+        before, _ = self._published
+        delay = self._delay(cadence, started, report, changed=_changed(before, report))
+        now = self._clock.monotonic()
         self._due = now + delay
         late = max(0.0, delay - cadence.interval)
         self._publish(report, now + self._max_age() + late)
-        self._tell(report, before.outcome)
+        self._log_news(report, before.outcome)
 
     def _guarded_query(self) -> QueryReport:
         try:
@@ -171,40 +137,41 @@ class QueryPoller:
         self, cadence: Cadence, started: float, report: QueryReport, *, changed: bool
     ) -> float:
         if not report.asked:  # looking again whether there is anything to ask costs nothing
-            return cadence.while_not_asking
+            return WHILE_NOT_ASKING_SECONDS
         self._failures = 0 if report.outcome is QueryOutcome.OK else self._failures + 1
-        regular = cadence.until_next(started, self._clocks.wall())
-        self._quick = self._quick + 1 if changed else 0
-        if changed and self._quick <= cadence.quick_in_a_row:
-            return min(cadence.after_change, regular)
-        if self._failures >= cadence.failures_before_slow:
-            return max(cadence.slow_interval, regular)
+        regular = cadence.until_next(started, self._clock.wall())
+        self._early = self._early + 1 if changed else 0
+        if changed and self._early <= _EARLY_IN_A_ROW:
+            return min(_AFTER_CHANGE_SECONDS, regular)
+        if self._failures >= _FAILURES_BEFORE_SLOW:
+            return max(_SLOW_SECONDS, regular)
         return regular
 
     def _publish(self, report: QueryReport, until: float) -> None:
-        known = self._known
-        snapshot = replace(known.snapshot, outcome=report.outcome, duration=report.duration)
+        snapshot, stale_from = self._published
+        snapshot = replace(snapshot, outcome=report.outcome, duration=report.duration)
         if report.view is not None:
+            stale_from = until
             self._tokens.update(token.field for token in report.view.unknown)
             snapshot = replace(
                 snapshot,
-                finished_at=self._clocks.wall(),
+                finished_at=self._clock.wall(),
                 view=report.view,
                 answers=report.answers,
                 unknown_tokens=tuple(self._tokens.items()),
             )
-        self._known = _Known(snapshot, until if report.view is not None else known.until)
+        self._published = (snapshot, stale_from)
 
-    def _tell(self, report: QueryReport, before: Optional[QueryOutcome]) -> None:
+    def _log_news(self, report: QueryReport, before: Optional[QueryOutcome]) -> None:
         """Log what is new: a change of the outcome, and words that are not known."""
         if report.outcome is not before:
-            tell = self._log.info if report.outcome is QueryOutcome.OK else self._log.warning
-            tell("cm_ctl query", outcome=report.outcome.value, message=report.message)
+            log = self._log.info if report.outcome is QueryOutcome.OK else self._log.warning
+            log("cm_ctl query", outcome=report.outcome.value, message=report.message)
         tokens = report.view.unknown if report.view else ()
-        if tokens and tokens != self._told:
-            words = [f"{token.field.value}: {token.text}" for token in tokens[:_TOLD_TOKENS]]
+        if tokens and tokens != self._logged:
+            words = [f"{token.field.value}: {token.text}" for token in tokens[:_LOGGED_TOKENS]]
             self._log.warning("cm_ctl query said words that are not known", words=words)
-            self._told = tokens
+            self._logged = tokens
 
 
 def _changed(before: ClusterSnapshot, report: QueryReport) -> bool:

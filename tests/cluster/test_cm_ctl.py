@@ -11,10 +11,11 @@ from typing import Optional
 import psutil
 import pytest
 
-from exporter.cluster.cm_ctl import CmCtlQuery, QuerySettings, find_program, judge, with_answer_wait
+from exporter.cluster.cm_ctl import CmCtlQuery, find_program, judge, with_answer_wait
 from exporter.cluster.collector import ClusterCollector
 from exporter.cluster.facts import Answer, ClusterState, ClusterView, QueryOutcome
 from exporter.cluster.poller import Cadence, QueryPoller
+from exporter.config.schema import CmQuery
 from exporter.errors import SourceError
 from exporter.host.command import Account, Completed, Runner, RunOutcome
 from exporter.installation.facts import Installation
@@ -72,7 +73,7 @@ def _query(
     found = installation or _installation(home)
     return CmCtlQuery(
         Runner(grace_seconds=0.2),
-        QuerySettings(timeout=TIMEOUT),
+        CmQuery(timeout=TIMEOUT),
         lambda: found,
         {"RUNTIME_DIRECTORY": str(home.parent / "run")},
         lambda _: account,
@@ -198,9 +199,7 @@ def test_another_user_s_cluster_is_not_asked(home: Path) -> None:
     """As neither the cluster user nor root nothing is run: every cm_server would show Down."""
     _program(home, f"touch {home.parent}/asked")
     theirs = _installation(home, uid=4712)
-    query = CmCtlQuery(
-        Runner(), QuerySettings(), lambda: theirs, {}, lambda _: OWN, own_uid=lambda: 4711
-    )
+    query = CmCtlQuery(Runner(), CmQuery(), lambda: theirs, {}, lambda _: OWN, own_uid=lambda: 4711)
     report = query()
     assert (report.outcome, report.view, report.asked) == (QueryOutcome.WRONG_USER, None, False)
     assert not (home.parent / "asked").exists()
@@ -212,14 +211,14 @@ def test_a_user_that_does_not_exist_is_the_wrong_one(home: Path) -> None:
     def unknown(name: str) -> Account:
         raise SourceError(f"there is no OS user {name!r}")
 
-    query = CmCtlQuery(Runner(), QuerySettings(), lambda: _installation(home), {}, unknown)
+    query = CmCtlQuery(Runner(), CmQuery(), lambda: _installation(home), {}, unknown)
     assert query().outcome is QueryOutcome.WRONG_USER
 
 
-@pytest.mark.parametrize("nothing", [None, Installation("own", os.geteuid(), "n")])
-def test_without_an_installation_there_is_no_environment(nothing: Optional[Installation]) -> None:
+def test_without_an_installation_there_is_no_environment() -> None:
     """Before GAUSSHOME is known there is nothing to run."""
-    query = CmCtlQuery(Runner(), QuerySettings(), lambda: nothing, {}, lambda _: OWN)
+    nothing = Installation("own", os.geteuid(), "n")
+    query = CmCtlQuery(Runner(), CmQuery(), lambda: nothing, {}, lambda _: OWN)
     assert query().outcome is QueryOutcome.NO_ENVIRONMENT
     assert query.timeout() == 8.0
 
@@ -247,9 +246,17 @@ def test_the_timeout_grows_with_the_cm_servers() -> None:
     ).read_bytes()
     three = Installation("own", os.geteuid(), "n", static=parse_static_config(data))
     environ: dict[str, str] = {}
-    assert CmCtlQuery(Runner(), QuerySettings(), lambda: three, environ).timeout() == 20.0
-    configured = QuerySettings(timeout=33.0)
+    assert CmCtlQuery(Runner(), CmQuery(), lambda: three, environ).timeout() == 20.0
+    configured = CmQuery(timeout=33.0)
     assert CmCtlQuery(Runner(), configured, lambda: three, environ).timeout() == 33.0
+
+
+def test_an_answer_counts_while_two_turns_are_missed() -> None:
+    """Twice the interval and the timeout, or what the configuration says."""
+    nothing = Installation("own", os.geteuid(), "n")
+    assert CmCtlQuery(Runner(), CmQuery(), lambda: nothing, {}).max_age() == 46.0
+    configured = CmQuery(max_age=90.0)
+    assert CmCtlQuery(Runner(), configured, lambda: nothing, {}).max_age() == 90.0
 
 
 @pytest.mark.parametrize(
@@ -294,7 +301,7 @@ def test_a_page_costs_nothing_while_a_query_hangs(home: Path) -> None:
     runner = Runner(grace_seconds=0.2)
     query = CmCtlQuery(
         runner,
-        QuerySettings(timeout=30.0),
+        CmQuery(timeout=30.0),
         lambda: _installation(home),
         {"RUNTIME_DIRECTORY": str(home.parent / "run")},
         lambda _: OWN,
@@ -302,7 +309,7 @@ def test_a_page_costs_nothing_while_a_query_hangs(home: Path) -> None:
     poller = QueryPoller(query, Cadence, lambda: 60.0, cancel=runner.stop)
     collector = ClusterCollector(poller.snapshot)
     others = _children()
-    poller.start()
+    poller.background.start()
     try:
         deadline = time.monotonic() + 5
         while _children() <= others and time.monotonic() < deadline:
@@ -313,4 +320,4 @@ def test_a_page_costs_nothing_while_a_query_hangs(home: Path) -> None:
         assert first == [str(family.samples) for family in collector.collect()]
         assert len(_children() - others) == 1
     finally:
-        poller.stop()
+        poller.background.stop()

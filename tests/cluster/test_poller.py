@@ -24,7 +24,10 @@ from exporter.cluster.facts import (
     QueryReport,
     UnknownToken,
 )
-from exporter.cluster.poller import Cadence, Clocks, QueryPoller
+from exporter.cluster.poller import WHILE_NOT_ASKING_SECONDS, Cadence, QueryPoller, is_stopped
+from exporter.errors import SourceError
+from exporter.host.clock import Clock
+from exporter.installation.facts import StopMarker
 
 NORMAL = ClusterView(cluster_state=ClusterState.NORMAL)
 OK = QueryReport(QueryOutcome.OK, NORMAL, duration=0.5)
@@ -45,13 +48,13 @@ class Bench:
     suspended: bool = False
 
     def __post_init__(self) -> None:
-        clocks = Clocks(lambda: self.now, lambda: EPOCH + self.now)
+        clock = Clock(lambda: self.now, lambda: EPOCH + self.now)
         self.poller = QueryPoller(
             self._query,
             lambda: self.cadence,
             lambda: self.max_age,
             lambda: self.suspended,
-            clocks=clocks,
+            clock=clock,
         )
 
     def _query(self) -> QueryReport:
@@ -179,9 +182,9 @@ def test_nothing_is_asked_while_not_asking_and_at_once_afterwards() -> None:
         bench.now += bench.poller.step()
     assert bench.asked == []
     assert bench.poller.snapshot().outcome is None
-    assert bench.poller.wait_for_first(0)
+    assert bench.poller.background.wait_for_first(0)
     bench.suspended = False
-    assert bench.run(1)[0] - bench.now <= bench.cadence.while_not_asking
+    assert bench.run(1)[0] - bench.now <= WHILE_NOT_ASKING_SECONDS
 
 
 def test_before_the_first_query_nothing_is_known() -> None:
@@ -285,9 +288,9 @@ def test_stop_cancels_the_query_in_flight() -> None:
         return TIMEOUT
 
     poller = _threaded(hanging, cancelled.set)
-    poller.start()
+    poller.background.start()
     assert begun.wait(5)
-    poller.stop()
+    poller.background.stop()
     assert not any(thread.name == "cm-query" for thread in threading.enumerate())
 
 
@@ -300,10 +303,34 @@ def test_whoever_needs_an_answer_can_wait_for_the_first() -> None:
         return OK
 
     poller = _threaded(held, release.set)
-    assert not poller.wait_for_first(0)
-    poller.start()
-    assert not poller.wait_for_first(0.01)
+    assert not poller.background.wait_for_first(0)
+    poller.background.start()
+    assert not poller.background.wait_for_first(0.01)
     release.set()
-    assert poller.wait_for_first(5)
+    assert poller.background.wait_for_first(5)
     assert poller.snapshot().outcome is QueryOutcome.OK
-    poller.stop()
+    poller.background.stop()
+
+
+@pytest.mark.parametrize(
+    ("marker", "stopped"),
+    [
+        ("cluster_manual_start", True),
+        ("cluster_manual_pause", False),
+        ("instance_manual_start", False),
+    ],
+)
+def test_only_the_marker_of_the_whole_node_says_that_it_is_stopped(
+    marker: str, *, stopped: bool
+) -> None:
+    """A pause and one instance's stop leave a cluster that can be asked."""
+    assert is_stopped(lambda: [StopMarker(marker, "", 0.0)]) is stopped
+
+
+def test_markers_that_cannot_be_read_say_nothing_of_a_stop() -> None:
+    """Whoever may not look is not kept from asking."""
+
+    def unreadable() -> list[StopMarker]:
+        raise SourceError("no")
+
+    assert not is_stopped(unreadable)

@@ -12,8 +12,9 @@ from exporter.cluster.facts import QueryOutcome
 from exporter.config.schema import CmQuery
 from exporter.host.files import HostFiles
 from exporter.installation.facts import Installation
+from exporter.installation.markers import read_markers
 from exporter.installation.static_config_parser import parse_static_config
-from exporter.wiring.query import QueryParts, query_parts
+from exporter.wiring.query import query_parts
 from tests.lab.cluster import Lab, await_
 from tests.lab.occupiers import Occupier
 from tests.lab.standins import procs
@@ -45,20 +46,20 @@ class Watcher:
             static=parse_static_config((node.bin / "cluster_static_config").read_bytes()),
             node_id=1,
         )
-        self.parts: QueryParts = query_parts(
+        self.poller, self.collector = query_parts(
             CmQuery(),
             lambda: installation,
+            tuple,
             lambda: True,
-            HostFiles(),
             {"RUNTIME_DIRECTORY": str(directory)},
         )
 
     def ask(self) -> Page:
         """Ask once, whatever the pace is, and take the series that are 1."""
-        self.parts.poller._due = 0.0
-        self.parts.poller.step()
+        self.poller._due = 0.0
+        self.poller.step()
         page: Page = {}
-        for family in self.parts.collector.collect():
+        for family in self.collector.collect():
             page[family.name] = {
                 tuple(sample.labels.values()) for sample in family.samples if sample.value == 1
             }
@@ -164,14 +165,22 @@ def test_a_stopped_cluster_is_not_asked(
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / marker).touch()
     installation = Installation("nobody", 4711, "n", {"GAUSSHOME": str(tmp_path)})
-    parts = query_parts(CmQuery(), lambda: installation, lambda: runs, HostFiles(), {})
-    parts.poller.step()
-    assert (parts.poller.snapshot().outcome is not None) is asked
+    poller, _ = query_parts(
+        CmQuery(),
+        lambda: installation,
+        lambda: read_markers(HostFiles(), str(tmp_path)),
+        lambda: runs,
+        {},
+    )
+    poller.step()
+    assert (poller.snapshot().outcome is not None) is asked
 
 
 def test_an_installation_that_cannot_be_looked_at_is_asked_all_the_same() -> None:
     """What cannot be listed says nothing of a stop."""
     unknown = Installation("nobody", 4711, "n")
-    parts = query_parts(CmQuery(), lambda: unknown, lambda: False, HostFiles(), {})
-    parts.poller.step()
-    assert parts.poller.snapshot().outcome is QueryOutcome.NO_ENVIRONMENT
+    poller, _ = query_parts(
+        CmQuery(), lambda: unknown, lambda: read_markers(HostFiles(), ""), lambda: False, {}
+    )
+    poller.step()
+    assert poller.snapshot().outcome is QueryOutcome.NO_ENVIRONMENT
