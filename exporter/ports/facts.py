@@ -123,8 +123,6 @@ class Socket(NamedTuple):
     state: TcpState
     address: IPAddress
     port: int
-    remote_address: IPAddress
-    remote_port: int
     uid: int
     inode: int
     v6only: Optional[bool] = None

@@ -25,7 +25,7 @@ from exporter.ports.facts import Socket, SocketSource, TcpState
 _TITLE = re.compile(rb" *sl +local_address +(rem|remote)_address +st ")
 # sl: local remote state tx:rx timer:when retransmits uid timeout inode
 _ROW = re.compile(
-    rb" *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})"
+    rb" *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4}"
     rb" ([0-9A-F]{2}) [0-9A-F]{8}:[0-9A-F]{8} [0-9A-F]{2}:[0-9A-F]{8} [0-9A-F]{8}"
     rb" +(\d{1,10}) +\d+ +(\d{1,10})\b"
 )
@@ -51,10 +51,10 @@ def _rows_on(ports: frozenset[int]) -> re.Pattern[bytes]:
 
 
 def _socket(row: bytes) -> Socket:
-    found = _ROW.match(row)
-    if not found:
+    match = _ROW.match(row)
+    if not match:
         raise ParseError(f"proc_net: row {row[:200]!r}")
-    local, port, remote, remote_port, state, uid, inode = found.groups()
+    local, port, remote, state, uid, inode = match.groups()
     if int(state, 16) not in set(TcpState) or len(local) != len(remote):
         raise ParseError(f"proc_net: row {row[:200]!r}")
     return Socket(
@@ -62,8 +62,6 @@ def _socket(row: bytes) -> Socket:
         state=TcpState(int(state, 16)),
         address=_address(local),
         port=int(port, 16),
-        remote_address=_address(remote),
-        remote_port=int(remote_port, 16),
         uid=int(uid),
         inode=int(inode),
     )

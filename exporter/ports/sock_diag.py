@@ -29,10 +29,10 @@ from exporter.host.facts import IPAddress
 from exporter.host.netlink import NETLINK_SOCK_DIAG, Netlink, Opener, attributes, open_here
 from exporter.ports.facts import Socket, SocketSource, TcpState
 
-# family, state, then: addresses, (interface, cookie), (timers and queues), uid, inode
-_MESSAGE = struct.Struct("=BB2x4x16s16s12x12xII")
-_PORTS = struct.Struct("!HH")
-_PORTS_OFFSET = 4
+# family, state, (ports), own address, (peer), (interface, cookie), (timers and queues), uid, inode
+_MESSAGE = struct.Struct("=BB2x4x16s16x12x12xII")
+_PORT = struct.Struct("!H")
+_PORT_OFFSET = 4
 _U64 = struct.Struct("=Q")
 _FAMILIES = {2: 4, 10: 6}  # AF_INET, AF_INET6 of Linux
 _STATES = {int(state): state for state in TcpState}
@@ -45,8 +45,8 @@ def parse_socket(data: bytes) -> Socket:
     """Read one ``inet_diag_msg`` with its attributes; raises ParseError."""
     if len(data) < _MESSAGE.size:
         raise ParseError(f"inet_diag: {len(data)} bytes, expected {_MESSAGE.size} or more")
-    kind, state, source, destination, uid, inode = _MESSAGE.unpack_from(data)
-    port, remote_port = _PORTS.unpack_from(data, _PORTS_OFFSET)
+    kind, state, address, uid, inode = _MESSAGE.unpack_from(data)
+    (port,) = _PORT.unpack_from(data, _PORT_OFFSET)
     family = _FAMILIES.get(kind)
     if family is None or state not in _STATES:
         raise ParseError(f"inet_diag: address family {kind}, state {state}")
@@ -54,10 +54,8 @@ def parse_socket(data: bytes) -> Socket:
     return Socket(
         family=family,
         state=_STATES[state],
-        address=_address(family, source),
+        address=_address(family, address),
         port=port,
-        remote_address=_address(family, destination),
-        remote_port=remote_port,
         uid=uid,
         inode=inode,
         v6only=v6only,

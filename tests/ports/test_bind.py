@@ -60,8 +60,6 @@ def _as_fact(listener: so.socket, *, v6only: bool) -> Socket:
         state=TcpState.LISTEN,
         address=mapped or address,
         port=name[1],
-        remote_address=ip_address(WILD4),
-        remote_port=0,
         uid=0,
         inode=1,
         v6only=v6only if family == 6 else None,
@@ -83,7 +81,7 @@ def test_covers_says_what_bind_says(taken: tuple[str, bool], wanted: str) -> Non
 
 def test_without_the_v6only_flag_nothing_is_claimed() -> None:
     """A listener on [::] read from /proc may or may not be in the way of IPv4."""
-    sock = Socket(6, TcpState.LISTEN, ip_address(WILD6), 1, ip_address(WILD6), 0, 0, 1, v6only=None)
+    sock = Socket(6, TcpState.LISTEN, ip_address(WILD6), 1, 0, 1, v6only=None)
     assert covers(sock, ip_address(LOOP4)) is Covers.MAYBE
 
 
@@ -115,8 +113,6 @@ def test_listening_means_every_address(
             state=TcpState.LISTEN,
             address=ip_address(a),
             port=1,
-            remote_address=ip_address(WILD4),
-            remote_port=0,
             uid=0,
             inode=1,
             v6only=False,

@@ -74,8 +74,6 @@ def socket(
         state=state,
         address=where,
         port=port,
-        remote_address=ip_address("0.0.0.0"),  # noqa: S104 -- nothing is bound here
-        remote_port=0 if state is TcpState.LISTEN else 40000,
         uid=uid if inode else 0,
         inode=inode,
         v6only=v6only if (family or where.version) == 6 else None,
