@@ -84,6 +84,7 @@ class ProcessTable:
     def _begin_anew(self, uid: Optional[int]) -> None:
         """Forget everything: from now on it is the processes of this user that are described."""
         self._uid = uid
+        self._listed_at = -math.inf
         self._seen: dict[str, _Seen] = {}
         self._young: set[str] = set()
         self._own: dict[str, Process] = {}

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from enum import Enum
 from typing import Callable, Optional
 
 from exporter.ports import metrics as catalogue
 from exporter.ports.facts import (
     Attribution,
-    Endpoint,
-    EndpointKey,
     Holder,
     Inspection,
     PortVerdict,
     Reason,
+    SocketFacts,
     SocketSource,
 )
 from exporter.scrape.base import Family, FamilyCache, Sample
@@ -40,21 +38,29 @@ class PortsCollector:
 def families(inspection: Inspection) -> Iterator[Family]:
     """Turn one look into families; the same endpoints always give the same 0/1 series."""
     verdicts = inspection.verdicts
-    yield catalogue.PORT_LISTENING.family(_flags(verdicts, lambda v: v.listening))
-    yield catalogue.PORT_FOREIGN_OWNER.family(_flags(verdicts, lambda v: v.foreign_owner))
-    yield catalogue.PORT_CONFLICT.family(_reasons(verdicts, lambda v: v.conflict))
+    yield catalogue.PORT_LISTENING.family((_labels(v), v.listening) for v in verdicts)
+    yield catalogue.PORT_FOREIGN_OWNER.family((_labels(v), v.foreign_owner) for v in verdicts)
+    yield catalogue.PORT_CONFLICT.family(_reasons((v, v.conflict) for v in verdicts))
     yield catalogue.PORT_NEXT_START_BLOCKED.family(
-        _reasons(verdicts, lambda v: v.next_start_blocked)
+        _reasons((v, v.next_start_blocked) for v in verdicts)
     )
     yield from _holder_families(inspection)
     yield from _risk_families(inspection)
-    yield from _how_families(inspection)
+    yield from _how_families(inspection.facts)
+
+
+def _reasons(verdicts: Iterable[tuple[PortVerdict, Optional[Reason]]]) -> Iterator[Sample]:
+    """Show every reason, with a 1 for the one that is true."""
+    for verdict, true in verdicts:
+        labels = _labels(verdict)
+        for reason, word in _REASONS:
+            yield (*labels, word), reason is true
 
 
 def _holder_families(inspection: Inspection) -> Iterator[Family]:
     verdicts = inspection.verdicts
-    shown = [(_labels(v.endpoint), _shown(v), len(v.holders)) for v in verdicts]
-    every = [item for _, holders, _ in shown for item in holders.items()]
+    shown = [_shown(verdict) for verdict in verdicts]
+    every = [item for holders in shown for item in holders.items()]
     yield catalogue.PORT_HOLDER_PID.family((labels, holder.pid) for labels, holder in every)
     yield catalogue.PORT_HOLDER_START_TIME.family(
         (labels, holder.process.start_time) for labels, holder in every if holder.process
@@ -63,7 +69,7 @@ def _holder_families(inspection: Inspection) -> Iterator[Family]:
         (labels, (holder.unit, holder.pid) in inspection.stoppable) for labels, holder in every
     )
     yield catalogue.PORT_HOLDERS_DROPPED.family(
-        (labels, total - len(holders)) for labels, holders, total in shown
+        (_labels(v), len(v.holders) - len(holders)) for v, holders in zip(verdicts, shown)
     )
 
 
@@ -73,56 +79,43 @@ def _shown(verdict: PortVerdict) -> dict[tuple[str, ...], Holder]:
     for holder in verdict.holders:
         if len(shown) == SHOWN_HOLDERS:
             break
-        shown.setdefault(_holder_labels(verdict.endpoint, holder), holder)
+        shown.setdefault(_holder_labels(verdict, holder), holder)
     return shown
 
 
 def _risk_families(inspection: Inspection) -> Iterator[Family]:
-    verdicts, ephemeral = inspection.verdicts, inspection.ephemeral
-    known = verdicts if ephemeral is not None else ()
-    yield catalogue.PORT_EPHEMERAL_RISK.family(_among(known, ephemeral or frozenset()))
-    yield catalogue.PORT_DUPLICATE.family(_among(verdicts, inspection.duplicates))
-    yield catalogue.PORT_ADDRESS_MISSING.family(_among(verdicts, inspection.address_missing))
+    verdicts = inspection.verdicts
+    marked = inspection.ephemeral
+    yield catalogue.PORT_EPHEMERAL_RISK.family(
+        (_labels(v), v.endpoint.key in marked) for v in verdicts if marked is not None
+    )
+    yield catalogue.PORT_DUPLICATE.family(
+        (_labels(v), v.endpoint.key in inspection.duplicates) for v in verdicts
+    )
+    yield catalogue.PORT_ADDRESS_MISSING.family(
+        (_labels(v), v.endpoint.key in inspection.address_missing) for v in verdicts
+    )
 
 
-def _how_families(inspection: Inspection) -> Iterator[Family]:
-    facts = inspection.facts
-    yield catalogue.PORT_ATTRIBUTION.family(_states(Attribution, facts.attribution))
-    yield catalogue.PORT_SOURCE.family(_states(SocketSource, facts.source))
+def _how_families(facts: SocketFacts) -> Iterator[Family]:
+    yield catalogue.PORT_ATTRIBUTION.family(
+        ((level.value,), level is facts.attribution) for level in Attribution
+    )
+    yield catalogue.PORT_SOURCE.family(
+        ((source.value,), source is facts.source) for source in SocketSource
+    )
     yield catalogue.PORT_SEES_BOUND_SOCKETS.single(facts.sees_bound_sockets)
 
 
-def _states(words: type[Enum], current: Enum) -> Iterator[Sample]:
-    return (((word.value,), word is current) for word in words)
-
-
-def _flags(
-    verdicts: Iterable[PortVerdict], flag: Callable[[PortVerdict], bool]
-) -> Iterator[Sample]:
-    return ((_labels(verdict.endpoint), flag(verdict)) for verdict in verdicts)
-
-
-def _among(verdicts: Iterable[PortVerdict], keys: frozenset[EndpointKey]) -> Iterator[Sample]:
-    return _flags(verdicts, lambda verdict: verdict.endpoint.key in keys)
-
-
-def _reasons(
-    verdicts: Iterable[PortVerdict], of: Callable[[PortVerdict], Optional[Reason]]
-) -> Iterator[Sample]:
-    for verdict in verdicts:
-        labels, true = _labels(verdict.endpoint), of(verdict)
-        for reason, word in _REASONS:
-            yield (*labels, word), reason is true
-
-
-def _labels(endpoint: Endpoint) -> tuple[str, str, str]:
+def _labels(verdict: PortVerdict) -> tuple[str, str, str]:
+    endpoint = verdict.endpoint
     return (endpoint.endpoint, endpoint.instance_id, str(endpoint.port))
 
 
-def _holder_labels(endpoint: Endpoint, holder: Holder) -> tuple[str, ...]:
+def _holder_labels(verdict: PortVerdict, holder: Holder) -> tuple[str, ...]:
     process = holder.process
     return (
-        *_labels(endpoint),
+        *_labels(verdict),
         holder.relation.value,
         process.name if process else "",
         holder.user,

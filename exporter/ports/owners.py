@@ -40,7 +40,7 @@ _NOBODY = 65534  # the kernel's overflowuid: a user that has no number here
 
 
 @dataclass
-class _Known:
+class _Tracked:
     """A socket that was asked for, who holds it, and when to search for its holders (again)."""
 
     inode: int
@@ -70,7 +70,7 @@ class OwnerLookup:
         self._table = table
         self._monotonic = monotonic
         self._walk_seconds = walk_seconds
-        self._known: dict[int, _Known] = {}
+        self._sockets: dict[int, _Tracked] = {}
         self._processes: dict[ProcessId, Process] = {}
         self._newcomers: set[str] = set()
         self._walk: Optional[Iterator[None]] = None
@@ -78,10 +78,10 @@ class OwnerLookup:
 
     def attribution(self) -> Attribution:
         """How much of a stranger's process can be seen, judged by rights and by the last look."""
-        known = self._known.values()
-        latest = max((each.wanted_at for each in known), default=0.0)
-        look = (each for each in known if each.wanted_at >= latest - _LOOK_SECONDS)
-        return self._rights.level({each.uid for each in look if not each.holders})
+        sockets = self._sockets.values()
+        latest = max((socket.wanted_at for socket in sockets), default=0.0)
+        look = (socket for socket in sockets if socket.wanted_at >= latest - _LOOK_SECONDS)
+        return self._rights.level({socket.uid for socket in look if not socket.holders})
 
     def owners(self, sockets: Sequence[Socket]) -> dict[int, tuple[Process, ...]]:
         """Map each inode to all processes that hold it, as far as they can be read.
@@ -94,27 +94,27 @@ class OwnerLookup:
         self._search(now)
         self._forget(now)
         return {
-            known.inode: tuple(self._processes[holder] for holder in sorted(known.holders))
-            for known in wanted
-            if known.holders
+            tracked.inode: tuple(self._processes[holder] for holder in sorted(tracked.holders))
+            for tracked in wanted
+            if tracked.holders
         }
 
-    def _want(self, socket: Socket, now: float) -> _Known:
-        known = self._known.setdefault(socket.inode, _Known(socket.inode, socket.uid, now))
-        known.wanted_at = now
-        return known
+    def _want(self, socket: Socket, now: float) -> _Tracked:
+        tracked = self._sockets.setdefault(socket.inode, _Tracked(socket.inode, socket.uid, now))
+        tracked.wanted_at = now
+        return tracked
 
-    def _verify(self, wanted: Iterable[_Known]) -> None:
+    def _verify(self, wanted: Iterable[_Tracked]) -> None:
         """Drop the holders that hold no more; where one was dropped others are searched for."""
         alive: dict[ProcessId, bool] = {}
-        for known in wanted:
-            for holder, number in list(known.holders.items()):
+        for tracked in wanted:
+            for holder, number in list(tracked.holders.items()):
                 if holder not in alive:
                     alive[holder] = self._read_again(holder)
                 link = self._procfs.link(f"{holder.pid}/fd/{number}") if alive[holder] else None
-                if link != b"socket:[%d]" % known.inode:
-                    del known.holders[holder]
-                    known.search_at = -math.inf
+                if link != b"socket:[%d]" % tracked.inode:
+                    del tracked.holders[holder]
+                    tracked.search_at = -math.inf
 
     def _read_again(self, holder: ProcessId) -> bool:
         """Renew what is known of a holder; False when it is gone, or its pid is another's."""
@@ -136,8 +136,8 @@ class OwnerLookup:
 
     def _begin(self, now: float) -> bool:
         """Begin a search, if one is due: of newcomers for what is held, of all for the rest."""
-        due = [known for known in self._known.values() if known.search_at <= now]
-        held = [known for known in self._known.values() if known.search_at > now]
+        due = [tracked for tracked in self._sockets.values() if tracked.search_at <= now]
+        held = [tracked for tracked in self._sockets.values() if tracked.search_at > now]
         newcomers, self._newcomers = self._newcomers, set()
         steps = []
         if held and newcomers:
@@ -147,41 +147,41 @@ class OwnerLookup:
         self._walk = itertools.chain(*steps)
         return bool(steps)
 
-    def _look_through_all(self, due: Sequence[_Known], now: float) -> Iterator[None]:
+    def _look_through_all(self, due: Sequence[_Tracked], now: float) -> Iterator[None]:
         uids = self._table.uids()
-        searched = {known.uid for known in due}
+        searched = {tracked.uid for tracked in due}
         pids = sorted(uids, key=lambda pid: uids[pid] not in searched)
-        for known in due:
-            known.search_at = math.inf
+        for tracked in due:
+            tracked.search_at = math.inf
         yield from self._look_through(pids, due)
-        for known in due:
-            if not known.holders:
-                known.search_at = now + _RETRY_SECONDS
+        for tracked in due:
+            if not tracked.holders:
+                tracked.search_at = now + _RETRY_SECONDS
 
-    def _look_through(self, pids: Iterable[str], targets: Iterable[_Known]) -> Iterator[None]:
+    def _look_through(self, pids: Iterable[str], targets: Iterable[_Tracked]) -> Iterator[None]:
         """Find the targets among the open files of processes; a step at a time."""
-        links = {b"socket:[%d]" % known.inode: known for known in targets}
+        links = {b"socket:[%d]" % tracked.inode: tracked for tracked in targets}
         for pid in pids:
             files = self._procfs.open_files(pid) or ()
             for start in range(0, len(files), _FILES_A_STEP):
                 for number in files[start : start + _FILES_A_STEP]:
-                    known = links.get(self._procfs.link(f"{pid}/fd/{number}") or b"")
-                    if known is not None:
-                        self._found(pid, number, known)
+                    tracked = links.get(self._procfs.link(f"{pid}/fd/{number}") or b"")
+                    if tracked is not None:
+                        self._add_holder(pid, number, tracked)
                 yield
             yield
 
-    def _found(self, pid: str, number: str, known: _Known) -> None:
+    def _add_holder(self, pid: str, number: str, tracked: _Tracked) -> None:
         process = self._reader.describe(pid)
         if process is not None:
             self._processes[process.id] = process
-            known.holders.setdefault(process.id, number)
+            tracked.holders.setdefault(process.id, number)
 
     def _forget(self, now: float) -> None:
-        kept = {i: k for i, k in self._known.items() if k.wanted_at > now - _FORGET_SECONDS}
-        holders = {holder for known in kept.values() for holder in known.holders}
-        self._known = kept
-        self._processes = {each: p for each, p in self._processes.items() if each in holders}
+        kept = {i: t for i, t in self._sockets.items() if t.wanted_at > now - _FORGET_SECONDS}
+        holders = {holder for tracked in kept.values() for holder in tracked.holders}
+        self._sockets = kept
+        self._processes = {id_: p for id_, p in self._processes.items() if id_ in holders}
 
 
 class Rights:

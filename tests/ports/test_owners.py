@@ -230,7 +230,7 @@ def test_a_socket_that_nobody_asks_for_is_forgotten() -> None:
         look.owners(look.sockets(*(int(sock["port"]) for sock in holder.sockets)))
     look.clock.now += 61
     look.owners([])
-    assert (look.lookup._known, look.lookup._processes) == ({}, {})
+    assert (look.lookup._sockets, look.lookup._processes) == ({}, {})
 
 
 def test_without_a_proc_file_system_the_search_is_an_error(tmp_path: Path) -> None:
