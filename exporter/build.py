@@ -37,6 +37,7 @@ from exporter.parts import (
     PortParts,
     log_parts,
     port_parts,
+    query_parts,
     shipped,
 )
 from exporter.ports import metrics as port_metrics
@@ -51,7 +52,6 @@ from exporter.web.refusals import Refusals
 from exporter.web.reloading import ReloadRecord
 from exporter.web.tls import tls_problems
 from exporter.wiring.installation import InstallationParts, InstallationWiring
-from exporter.wiring.query import query_parts
 
 CATALOGUE: tuple[Metric, ...] = tuple(
     entry

@@ -11,10 +11,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Callable, Optional
 
+from exporter.cluster.cm_ctl import CmCtlQuery
+from exporter.cluster.collector import ClusterCollector
+from exporter.cluster.poller import Cadence, QueryPoller, is_stopped
 from exporter.config import parse_signatures
-from exporter.config.schema import Logs, Signature
+from exporter.config.schema import CmQuery, Logs, Signature
+from exporter.host.answer_cache import AnswerCache
 from exporter.host.cgroup import CgroupTree, UnitReader
 from exporter.host.clock import Clock
+from exporter.host.command import Account, Runner
 from exporter.host.facts import Process
 from exporter.host.files import HostFiles
 from exporter.host.names import UserNames
@@ -24,6 +29,7 @@ from exporter.host.process_table import ProcessTable
 from exporter.host.processes import ProcessReader
 from exporter.host.procfs import Procfs
 from exporter.installation.facts import Installation, StopMarker
+from exporter.installation.members import members
 from exporter.logs.collector import LogsCollector, StopOriginCollector
 from exporter.logs.evidence import LogEvidence, bind_failure_age
 from exporter.logs.facts import LogSnapshot
@@ -38,6 +44,8 @@ from exporter.ports.owners import OwnerLookup
 from exporter.ports.proc_net import ClusterSockets
 from exporter.ports.sock_diag import SockDiag
 
+# The groups of a user take a hundred system calls where systemd's module is asked for them.
+_ACCOUNT_SECONDS = 300.0
 LOOK_SECONDS = 1.0  # what was read within it belongs to one scrape, and is read once
 
 # port → how many seconds ago a bind on it failed last, None if that is not known
@@ -87,6 +95,31 @@ def port_parts(
 
 def _boot_time() -> float:
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def query_parts(
+    config: CmQuery,
+    installation: Callable[[], Installation],
+    markers: Callable[[], Sequence[StopMarker]],
+    cm_server_runs: Callable[[], bool],
+    environ: Mapping[str, str] = os.environ,
+) -> tuple[QueryPoller, ClusterCollector]:
+    """Make what asks and what shows it; nothing is asked before the poller's thread is started.
+
+    ``installation``, ``markers`` and ``cm_server_runs`` are called from that thread and from those
+    of scrapes; ``markers`` may raise SourceError.
+    """
+    runner = Runner()
+    account = AnswerCache(Account.of, _ACCOUNT_SECONDS, time.monotonic)
+    query = CmCtlQuery(runner, config, installation, environ, account)
+    poller = QueryPoller(
+        query,
+        lambda: Cadence.of_node(config.interval, installation().node_id or 0),
+        query.max_age,
+        lambda: is_stopped(markers) and not cm_server_runs(),
+        runner.stop,
+    )
+    return poller, ClusterCollector(poller.snapshot, lambda: members(installation().static))
 
 
 @dataclass(frozen=True)

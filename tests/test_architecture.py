@@ -51,7 +51,7 @@ _IMPURE = {
     "ports": "proc_net sock_diag",
     "scrape": "guard registry",
     "web": "connection daemon gate reloading server site tls",
-    "wiring": "installation query",
+    "wiring": "installation",
 }
 IMPURE = {
     f"{room}.{module}".lstrip(".")

@@ -14,7 +14,7 @@ from exporter.host.files import HostFiles
 from exporter.installation.facts import Installation
 from exporter.installation.markers import read_markers
 from exporter.installation.static_config_parser import parse_static_config
-from exporter.wiring.query import query_parts
+from exporter.parts import query_parts
 from tests.lab.cluster import Lab, await_
 from tests.lab.occupiers import Occupier
 from tests.lab.standins import procs
