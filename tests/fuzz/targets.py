@@ -164,7 +164,7 @@ def log(data: bytes) -> None:
 def pattern(words: str) -> None:
     """Search for a pattern of a user's, if it is usable."""
     if pattern_problem(words) is None:
-        LineFinder([words]).find(b"port:1 in use\n", 14)
+        LineFinder([Signature("any", (), words)]).find(b"port:1 in use\n", 14)
 
 
 def headers(data: bytes) -> None:

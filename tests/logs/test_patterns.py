@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.config.schema import Signature
 from exporter.errors import ParseError
-from exporter.logs.literals import required_texts
 from exporter.logs.patterns import LineFinder, PatternSet, compile_pattern, pattern_problem
 from tests.fuzz.running import failure
 from tests.fuzz.targets import Target
@@ -93,70 +93,6 @@ def test_nested_repetition_costs_linear_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "texts"),
-    [
-        (r"port:(?P<port>\d+) already in use\.", [b" already in use."]),
-        ("could (?:not|never) bind", [b"could "]),
-        ("a (?:cluster|node) started", [b" started"]),
-        ("go (?:cluster|node) up", [b"cluster", b"node"]),
-        ("(?:node|resource instance) cluster", [b" cluster"]),
-        ("go (?:cluster|a+) up", []),
-        ("go (?:cluster|node)* up", []),
-        ("go (?:cluster|node)? up", []),
-        ("go (?P<what>cluster|node)+ up", [b"cluster", b"node"]),
-        ("go (cluster|(?:a|b)node) up", [b"cluster", b"node"]),
-        ("go (?i:cluster) up", []),
-        ("go ((?i)cluster|node) up", []),
-        ("abcdef?ghij", [b"abcde"]),
-        ("abcde+fgh", [b"abcde"]),
-        (r"abc\d{3}defg[xyz]h", [b"defg"]),
-        (r"a[]x(]bcdef", [b"bcdef"]),
-        ("abcd|efgh", [b"abcd", b"efgh"]),
-        ("abcd|abcd", [b"abcd"]),
-        ("abcd|efg", []),
-        ("abcd|", []),
-        ("(?:abcd)", [b"abcd"]),
-        ("|".join(f"word{i}" for i in range(100)), []),
-        ("(?i)abcdef", []),
-        ("(?i:abcdef)ghijk", []),
-        (r"\bPANIC: ", [b"PANIC: "]),
-        (r"\Q.*\Eabcdef", []),
-        (r"(\Q)\E abcd)?xyz1", []),
-        ("a.b.c.d", []),
-        (r"(a\)b|[)]c)defgh", [b"defgh"]),
-        (r"\x41bcdef\pNghijkl", [b"ghijkl"]),
-        ("端口", ["端口".encode()]),
-        ("(" * 400 + "abcd" + ")" * 400, []),
-    ],
-)
-def test_texts_of_a_pattern(pattern: str, texts: list[bytes]) -> None:
-    """The texts are the longest of which one stands in every match, or none."""
-    assert list(required_texts(pattern)) == texts
-
-
-_atoms = st.sampled_from(
-    ["abcd", "x", r"\.", r"\d", "[ab]", "(?:bc|d)", "(e+)", ".", r"\w", "fgh", r"\(", "[^q]"]
-)
-_quantifiers = st.sampled_from(["", "", "+", "*", "?", "{2}", "{0,2}", "+?"])
-_QUANTIFIED = st.tuples(_atoms, _quantifiers).map("".join)
-
-
-def _larger(parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Put parts in a row, or let them be a group's alternatives."""
-    rows = st.lists(parts, min_size=1, max_size=5)
-    groups = rows.map(lambda row: f"(?:{'|'.join(row)})")
-    return rows.map("".join) | st.tuples(groups, _quantifiers).map("".join)
-
-
-@given(st.recursive(_QUANTIFIED, _larger, max_leaves=8), st.data())
-def test_one_of_the_texts_stands_in_every_match(pattern: str, data: st.DataObject) -> None:
-    """Whatever a pattern matches contains one of its texts."""
-    text = data.draw(st.from_regex(re.compile(pattern.encode()), fullmatch=True))
-    texts = required_texts(pattern)
-    assert not texts or any(each in text for each in texts)
-
-
-@pytest.mark.parametrize(
     "pattern", ["\\" * 401, "\\" * 400 + "d+(", "(?" + "i" * 4000, "[é" * 1000]
 )
 def test_the_check_of_a_pattern_takes_no_longer_than_the_pattern(pattern: str) -> None:
@@ -165,7 +101,17 @@ def test_the_check_of_a_pattern_takes_no_longer_than_the_pattern(pattern: str) -
     assert failure(target, pattern.encode()) == ""
 
 
-PATTERNS = ["port:(?P<port>[0-9]+) in use", "START|STOPPED", "[0-9]{3}x", "PANIC: ", "(?i)oops"]
+PATTERNS = {
+    "port:(?P<port>[0-9]+) in use": [" in use"],
+    "START|STOPPED": ["START", "STOPPED"],
+    "[0-9]{3}x": [],
+    "PANIC: ": ["PANIC: "],
+    "(?i)oops": [],
+}
+SIGNATURES = [
+    Signature(f"s{number}", (), pattern, contains=tuple(texts))
+    for number, (pattern, texts) in enumerate(PATTERNS.items())
+]
 _WORDS = ["port:7 in use", "port: in use", "START", "STOPPED", "STOP", "123x", "PANIC: ", "OoPS"]
 _TEXT = st.lists(st.sampled_from([*_WORDS, "\n", "\n", " ", "x"]), max_size=40).map(
     lambda words: "".join(words).encode()
@@ -180,7 +126,7 @@ def _lines(data: bytes) -> dict[int, int]:
 @given(_TEXT)
 def test_every_line_that_matches_alone_is_found_whole_and_in_order(data: bytes) -> None:
     """The lines found are lines, in the order of the text, and each that matches is one of them."""
-    found = LineFinder(PATTERNS).find(data, len(data))
+    found = LineFinder(SIGNATURES).find(data, len(data))
     lines = _lines(data)
     assert list(found) == sorted(found)
     assert found.items() <= lines.items()
@@ -196,7 +142,7 @@ def test_no_line_is_missed_where_one_search_ends_and_the_next_begins(
     data: bytes, off: int, windows: int
 ) -> None:
     """In a long chunk a line is found wherever it stands, also in the middle of a longest line."""
-    finder = LineFinder(PATTERNS)
+    finder = LineFinder(SIGNATURES)
     plain = finder.find(data, len(data))
     for filler in (b"-" * 63 + b"\n", b"-" * 64):
         before = (filler * (windows * 1024 + 1))[: windows * 64 * 1024 + off] + b"\n"
@@ -207,20 +153,28 @@ def test_no_line_is_missed_where_one_search_ends_and_the_next_begins(
 def test_what_stands_behind_the_end_is_not_looked_at() -> None:
     """The unfinished line at the end of a chunk is left for later."""
     data = b"START\nSTART\nPANIC: "
-    assert LineFinder(PATTERNS).find(data, 12) == {0: 5, 6: 11}
-    assert LineFinder(PATTERNS).find(data, 10) == {0: 5}
+    assert LineFinder(SIGNATURES).find(data, 12) == {0: 5, 6: 11}
+    assert LineFinder(SIGNATURES).find(data, 10) == {0: 5}
+
+
+def test_signatures_of_one_pattern_each_have_their_own_texts() -> None:
+    """What one signature says of its lines takes none away from another with its pattern."""
+    texts: list[tuple[str, ...]] = [("START",), ("nowhere",), ()]
+    for order in (texts, texts[::-1]):
+        of_one = [Signature(f"s{i}", (), "S.*", contains=t) for i, t in enumerate(order)]
+        assert LineFinder(of_one).find(b"START\nSTOP\n", 11) == {0: 5, 6: 10}
 
 
 def test_without_patterns_there_is_nothing_to_find() -> None:
     """No pattern, no line; and no text, no line."""
     assert LineFinder([]).find(b"START\n", 6) == {}
-    assert LineFinder(PATTERNS).find(b"", 0) == {}
+    assert LineFinder(SIGNATURES).find(b"", 0) == {}
 
 
 @pytest.mark.parametrize("text", [b"PANIC: ", b"PANIC: \n"])
 def test_text_that_consists_of_hits_takes_little_memory(text: bytes) -> None:
     """A megabyte of nothing but hits is searched with a few megabytes of memory."""
-    finder, data = LineFinder(PATTERNS), text * 130_000
+    finder, data = LineFinder(SIGNATURES), text * 130_000
     tracemalloc.start()
     found = finder.find(data, len(data))
     _, most = tracemalloc.get_traced_memory()

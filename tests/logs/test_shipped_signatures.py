@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter.config import Checks, parse_signatures
 from exporter.config.schema import Signature
@@ -112,6 +114,16 @@ def test_every_wording_of_a_meaning_has_its_signature(
     record = f"2026-11-22 12:13:21.728 tid=51 StartAndStop {text}\n"
     scan = _matcher(source).scan(record.encode(), more=False)
     assert {found.signature.id: dict(found.fields) for found in scan.groups} == expected
+
+
+@given(st.data())
+@pytest.mark.parametrize("signature", SIGNATURES, ids=lambda signature: signature.id)
+def test_every_line_that_matches_has_one_of_the_texts(
+    signature: Signature, data: st.DataObject
+) -> None:
+    """Lines are looked for by the texts: nothing that a pattern can match is without one."""
+    text = data.draw(st.from_regex(signature.pattern, fullmatch=True))
+    assert any(wanted in text for wanted in signature.contains)
 
 
 def test_names_that_others_build_on_are_there() -> None:

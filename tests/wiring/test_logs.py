@@ -246,7 +246,7 @@ def test_bind_failure_age_comes_from_the_logs(node: Node) -> None:
 
 def test_configured_sources_replace_the_found_ones(tmp_path: Path) -> None:
     """A source with paths of its own is read there, and with the user's signatures."""
-    signature = replace(shipped()[0], id="mine", pattern="MINE", details=())
+    signature = replace(shipped()[0], id="mine", pattern="MINE", contains=(), details=())
     sources = (LogSource("cm_agent", (str(tmp_path / "elsewhere" / "*.log"),)),)
     node = Node(tmp_path, Logs(sources=sources, signatures=(signature,)))
     node.read()
