@@ -22,12 +22,12 @@ from exporter.host.clock import Clock
 from exporter.host.command import Account, Runner
 from exporter.host.facts import Process
 from exporter.host.files import HostFiles
-from exporter.host.names import UserNames
 from exporter.host.netns import ClusterNamespace
 from exporter.host.network import HostFacts
 from exporter.host.process_table import ProcessTable
 from exporter.host.processes import ProcessReader
 from exporter.host.procfs import Procfs
+from exporter.host.users import UserNames
 from exporter.installation.facts import Installation, StopMarker
 from exporter.installation.members import members
 from exporter.logs.collector import LogsCollector, StopOriginCollector

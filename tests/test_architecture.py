@@ -44,8 +44,8 @@ _IMPURE = {
     "commands": "diagnose output serve targets",
     "config": "loader web",
     "diagnosis": "peers",
-    "host": "background cgroup clock command files names netlink netns privileges processes"
-    " process_table procfs service_manager worker",
+    "host": "background cgroup clock command files netlink netns privileges processes"
+    " process_table procfs service_manager users worker",
     "installation": "accounts cluster_processes discovery",
     "logs": "listing logfile plan service",
     "ports": "proc_net sock_diag",

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Callable, Optional, Protocol
+from typing import Callable, Optional
 
 from exporter.cluster import cm_ctl_log
 from exporter.cluster import query as cm_ctl_query
@@ -24,7 +24,7 @@ from exporter.cluster.private_log import (
 )
 from exporter.config.schema import CmQuery
 from exporter.errors import ParseError, SourceError
-from exporter.host.command import Account, Command, Completed, RunOutcome
+from exporter.host.command import Account, Command, Completed, Runner, RunOutcome
 from exporter.installation.facts import Installation
 
 _BASE_TIMEOUT = 8.0
@@ -57,19 +57,12 @@ _BY_SHELL: Mapping[Optional[int], QueryOutcome] = {
 }
 
 
-class ProgramRunner(Protocol):
-    """What runs a program to its end."""
-
-    def run(self, command: Command) -> Completed:
-        """Run it; never raises for anything that the program does."""
-
-
 class CmCtlQuery:
     """One call is one query, of the installation as it is known at that moment."""
 
     def __init__(
         self,
-        runner: ProgramRunner,
+        runner: Runner,
         config: CmQuery,
         installation: Callable[[], Installation],
         environ: Mapping[str, str],

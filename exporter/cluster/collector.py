@@ -38,9 +38,9 @@ class _Instance(NamedTuple):
 
 
 class ClusterCollector:
-    """Shows what is known of the cluster; ``members`` lists what the installation's files do.
+    """Shows the snapshot of the cluster; ``members`` lists the instances of the installation.
 
-    A member of which nothing is known shows as Unknown, so its series are there from the start.
+    A member without a row in the snapshot shows as Unknown: its series are there from the start.
     """
 
     name = "cluster"
@@ -58,7 +58,7 @@ class ClusterCollector:
     def collect(self) -> Iterable[Family]:
         """Build the families of the snapshot as it is now.
 
-        Those of the states change only with the states, whatever the query's time and duration.
+        The families of the states are built anew only when a state or a member is another one.
         """
         snapshot = self._snapshot()
         states = replace(snapshot, outcome=None, duration=0.0, finished_at=0.0, unknown_tokens=())
@@ -105,13 +105,13 @@ def _server_families(snapshot: ClusterSnapshot, members: Sequence[Member]) -> It
 
 def _datanode_families(snapshot: ClusterSnapshot, members: Sequence[Member]) -> Iterator[Family]:
     rows = _rows(snapshot.view.datanodes, members, "datanode")
-    known = {instance: None if snapshot.stale else row for instance, row in rows.items()}
+    fresh = {instance: None if snapshot.stale else row for instance, row in rows.items()}
     yield catalogue.DATANODE_INFO.family(
         ((*instance, *_installed(row)), 1) for instance, row in rows.items() if row
     )
-    roles = {i: row.role if row else DatanodeRole.UNKNOWN for i, row in known.items()}
+    roles = {i: row.role if row else DatanodeRole.UNKNOWN for i, row in fresh.items()}
     yield catalogue.DATANODE_ROLE.family(_states(DatanodeRole, roles))
-    states = {i: row.state if row else DatanodeState.UNKNOWN for i, row in known.items()}
+    states = {i: row.state if row else DatanodeState.UNKNOWN for i, row in fresh.items()}
     yield catalogue.DATANODE_STATE.family(_states(DatanodeState, states))
 
 
@@ -136,19 +136,19 @@ def _installed(row: Datanode) -> tuple[str, str, str]:
 def _rows(
     rows: Sequence[AnyRow], members: Sequence[Member], component: str
 ) -> dict[_Instance, Optional[AnyRow]]:
-    """Pair every instance that is known from anywhere with its row; the members come first.
+    """Pair each instance, of the members first and then of all other rows, with its row.
 
-    A row is its member's by node and instance id, whatever either calls the node.
+    A row belongs to a member by node and instance id, whatever either calls the node.
     """
     by_key = {(row.place.node_id, row.instance_id): row for row in rows}
-    found: dict[_Instance, Optional[AnyRow]] = {}
+    paired: dict[_Instance, Optional[AnyRow]] = {}
     for member in members:
         if member.component == component:
             row = by_key.pop((member.node_id, member.instance_id), None)
-            found[_Instance(member.node_id, member.node_name, member.instance_id)] = row
+            paired[_Instance(member.node_id, member.node_name, member.instance_id)] = row
     for row in by_key.values():
-        found[_Instance(row.place.node_id, row.place.node_name, row.instance_id)] = row
-    return found
+        paired[_Instance(row.place.node_id, row.place.node_name, row.instance_id)] = row
+    return paired
 
 
 def _states(words: type[Enum], states: Mapping[Labels, Optional[Enum]]) -> Iterator[Sample]:

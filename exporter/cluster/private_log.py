@@ -15,7 +15,6 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Optional
 
 import structlog
 
@@ -41,7 +40,7 @@ def runtime_directory(environ: Mapping[str, str], *, for_other_user: bool) -> Pa
 
 
 @contextlib.contextmanager
-def private_directory(parent: Path, owner: Optional[Account]) -> Iterator[Path]:
+def private_directory(parent: Path, owner: Account) -> Iterator[Path]:
     """Make a fresh directory, and remove it with all that is in it.
 
     When it cannot be made (the disk is full) the path is of a directory that is not there:
@@ -74,19 +73,19 @@ def remove_left_behind(parent: Path, now: float) -> None:
     """Remove directories that an exporter left behind when it was killed, an hour ago or more."""
     with contextlib.suppress(OSError):
         for path in parent.glob(f"{_PREFIX}*"):
-            found = path.lstat()
-            mine = stat.S_ISDIR(found.st_mode) and os.geteuid() in (0, found.st_uid)
-            if mine and now - found.st_mtime > _LEFT_BEHIND_SECONDS:
+            status = path.lstat()
+            mine = stat.S_ISDIR(status.st_mode) and os.geteuid() in (0, status.st_uid)
+            if mine and now - status.st_mtime > _LEFT_BEHIND_SECONDS:
                 _remove(path)
 
 
-def _make(parent: Path, owner: Optional[Account]) -> Path:
+def _make(parent: Path, owner: Account) -> Path:
     try:
         path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     except OSError as error:
         structlog.get_logger().warning("no private log directory", error=str(error))
         return parent / f"{_PREFIX}none"
-    if owner and owner.uid != os.geteuid():
+    if owner.uid != os.geteuid():
         os.chown(path, owner.uid, owner.gid)
     return path
 

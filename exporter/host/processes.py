@@ -25,8 +25,8 @@ from exporter.errors import ParseError
 from exporter.host import process_parser as parse
 from exporter.host.cgroup import placement_of_process
 from exporter.host.facts import Process, ProcessId
-from exporter.host.names import UserNames
 from exporter.host.procfs import Procfs
+from exporter.host.users import UserNames
 
 _DELETED = " (deleted)"
 _NAME_LENGTH = 15  # TASK_COMM_LEN without its NUL

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from exporter.errors import ParseError, SourceError
 from exporter.host.command import Account
 from exporter.host.files import HostFiles
-from exporter.host.passwd import find_user
+from exporter.host.users import find_user
 
 _USERS = "/etc/passwd"
 

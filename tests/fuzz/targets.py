@@ -33,7 +33,6 @@ from exporter.host.network import (
     parse_port_list,
     parse_port_range,
 )
-from exporter.host.passwd import find_user
 from exporter.host.process_parser import (
     data_directory,
     is_fenced_master,
@@ -42,6 +41,7 @@ from exporter.host.process_parser import (
     parse_effective_capabilities,
     parse_stat,
 )
+from exporter.host.users import find_user
 from exporter.installation.cm_resource import parse_cm_resource
 from exporter.installation.postgresql_conf import (
     parse_datanode_settings,

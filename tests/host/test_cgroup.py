@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from exporter.host.cgroup import CgroupTree, Placement
-from exporter.host.names import UserNames
 from exporter.host.processes import ProcessReader
 from exporter.host.procfs import Procfs
+from exporter.host.users import UserNames
 from exporter.ports.sock_diag import SockDiag
 from tests.support.holders import LOOPBACK, Holder
 

@@ -15,10 +15,10 @@ import pytest
 
 from exporter.errors import SourceError
 from exporter.host.facts import Process, ProcessId
-from exporter.host.names import UserNames
 from exporter.host.process_table import ProcessTable
 from exporter.host.processes import ProcessReader
 from exporter.host.procfs import Procfs
+from exporter.host.users import UserNames
 from tests.support.holders import LOOPBACK, Holder, copy_interpreter
 
 OMM = 100_000 + os.getpid()  # a user that no other test run has

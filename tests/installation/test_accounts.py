@@ -11,7 +11,7 @@ import pytest
 from exporter.errors import ParseError, SourceError
 from exporter.host.command import Account
 from exporter.host.files import HostFiles
-from exporter.host.passwd import PasswdEntry, find_user
+from exporter.host.users import PasswdEntry, find_user
 from exporter.installation.accounts import Accounts, OwnUser, own_user
 
 USERS = """\

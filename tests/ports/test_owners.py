@@ -18,10 +18,10 @@ import pytest
 
 from exporter.errors import SourceError
 from exporter.host.facts import Process
-from exporter.host.names import UserNames
 from exporter.host.process_table import ProcessTable
 from exporter.host.processes import ProcessReader
 from exporter.host.procfs import Procfs
+from exporter.host.users import UserNames
 from exporter.ports.facts import Attribution, Socket, TcpState
 from exporter.ports.owners import OwnerLookup
 from exporter.ports.sock_diag import SockDiag

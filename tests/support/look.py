@@ -20,12 +20,12 @@ from typing import Optional
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from exporter.host.facts import Process
-from exporter.host.names import UserNames
 from exporter.host.netns import ClusterNamespace
 from exporter.host.network import HostFacts
 from exporter.host.process_table import ProcessTable
 from exporter.host.processes import ProcessReader
 from exporter.host.procfs import Procfs
+from exporter.host.users import UserNames
 from exporter.ports.facts import Socket
 from exporter.ports.owners import OwnerLookup
 from exporter.ports.proc_net import ClusterSockets
