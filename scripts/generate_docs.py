@@ -56,7 +56,7 @@ def _zeros(groups: Mapping[str, list[Metric]]) -> str:
     if not names:
         return ""
     return (
-        "\n`/metrics?zeros=omit` leaves out what is 0 where that says no more than absence would,"
+        "\n`/metrics?zeros=omit` leaves out zeros that add no information,"
         f" for\n[large fleets](scaling.md): of {_code(names)}.\n"
     )
 

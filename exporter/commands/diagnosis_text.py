@@ -36,7 +36,7 @@ _WORDS: Mapping[object, Text] = {
     "next": Text("What to do", "处理"),
     "evidence": Text("Evidence", "证据"),
     "following": Text("Caused by the above, and over with it", "由以上原因引起，随之恢复"),
-    "open": Text("What this look leaves open", "仍无法判断的内容"),
+    "open": Text("Not checked", "未检查的内容"),
     "socket": Text("socket", "套接字"),
     "log": Text("log", "日志"),
     "metric": Text("metric", "指标"),

@@ -19,7 +19,7 @@ PHRASES: Mapping[str, str] = {
     "where": "{node}, port {port} of {endpoint}",
     "where_all_nodes": "{endpoint} on every node",
     "no_conflict": "No port conflict on {nodes}.",
-    "cannot_tell": "Whether there is a port conflict cannot be told.",
+    "cannot_tell": "Cannot determine whether there is a port conflict.",
     "not_looked_at": " Not looked at: {nodes}.",
     # what to do before anything else
     "first_all_nodes": "look at all nodes together: opengauss-cm-exporter diagnose --all-nodes",
@@ -76,7 +76,7 @@ PHRASES: Mapping[str, str] = {
     "reason leftover": " an old process of the component itself still has it.",
     "reason sibling": " another process of this same cluster has it; it inherited the socket, or"
     " two components are configured with one port.",
-    "reason unidentified": " whose socket it is cannot be told.",
+    "reason unidentified": " cannot determine whose socket it is.",
     "check_sees": " cm_agent sees a listener on this port and does not start the component.",
     "check_blind": " cm_agent's check cannot see this: it starts the component again and again,"
     " and each time the bind fails.",
@@ -145,10 +145,10 @@ PHRASES: Mapping[str, str] = {
     " it by itself, start it.",
     "then_query": " Then, as the cluster user (not root), on any node:\n"
     "  cm_ctl query -Cvipd\n"
-    "All is well when nothing is Down and cluster_state is Normal. Not so after a minute (a"
-    " datanode that is Starting needs longer):\n"
+    "All is well when nothing is Down and cluster_state is Normal. If it has not recovered after"
+    " one minute (a datanode that is Starting needs longer):\n"
     "  cm_ctl start{option}\n"
-    "Read what it prints, for it exits 0 even when it failed, and query again.",
+    "Check its output: it exits 0 even on failure. Then query again.",
     "then_nothing": "\nThis cluster has no CM, so nothing starts the component by itself when the"
     " port is free.",
     "then_gs_om": " Then, as the cluster user (not root), on any node:{start}\n"
@@ -165,8 +165,8 @@ PHRASES: Mapping[str, str] = {
     " stopped, and the logs do not say who made it. At that time port {port} of {endpoint} was"
     " reported as taken, the last time at {time}.\n"
     "Nothing stands in the port's way now.",
-    "do_left": "As the cluster user: cm_ctl start{option}. Read what it prints: it exits 0 even"
-    " when it failed. Then: cm_ctl query -Cvipd\n"
+    "do_left": "As the cluster user: cm_ctl start{option}. Check its output: it exits 0 even"
+    " on failure. Then: cm_ctl query -Cvipd\n"
     "See to it that the port stays free: ss -tanp 'sport = :{port}'",
     "do_left without_cm": "As the cluster user: gs_om -t start{option}. Then: gs_om -t status"
     " --detail\n"
@@ -178,7 +178,7 @@ PHRASES: Mapping[str, str] = {
     "do_passed": "Wait a minute: CM starts the component by itself within seconds. Then, as the"
     " cluster user: cm_ctl query -Cvipd\n"
     "Still down: as root, ss -tanp 'sport = :{port}', and read the component's own log. When the"
-    " port is free: cm_ctl start, and read what it prints, it exits 0 even when it failed.",
+    " port is free: cm_ctl start. Check its output: it exits 0 even on failure.",
     "do_passed without_cm": "This cluster has no CM, so nothing starts the component by itself. As"
     " the cluster user: gs_om -t status --detail\n"
     "Still down: as root, ss -tanp 'sport = :{port}', and read the component's own log. When the"
@@ -217,9 +217,10 @@ PHRASES: Mapping[str, str] = {
     " opengauss-cm-exporter diagnose",
     "open_bound": "{node}: this kernel does not show sockets that are bound without listening"
     " (Linux before 6.8); such a holder would look as if it were gone.",
-    "open_silent": "{origin} gives no page ({reason}): what is on that node is not known.",
-    "open_members": "Not looked at: {nodes}. Whether a port is taken there, and so whether it is"
-    " on all nodes, cannot be told from here.",
+    "open_silent": "Could not read metrics from {origin} ({reason}): what is on that node is not"
+    " known.",
+    "open_members": "Not looked at: {nodes}. Cannot determine from here whether a port is taken"
+    " there, and so whether it is on all nodes.",
     # what CM says of the cluster
     "summary OpenGaussClusterUnavailable": "The cluster has no working primary, so the database"
     " cannot be used.",
@@ -235,8 +236,8 @@ PHRASES: Mapping[str, str] = {
     "no_conflict_known": " The nodes that report show no port conflict.",
     "unavailable": "{place}: cluster_state is Unavailable in the view of {count} node(s).",
     "query_failing": "{place}: cm_ctl query finds no primary cm_server, or no answer in time, on"
-    " each of the {count} node(s) that report and are not stopped. Whether the database works"
-    " cannot be told; CM will not fail over.",
+    " each of the {count} node(s) that report and are not stopped. Cannot determine whether the"
+    " database works; CM will not fail over.",
     "degraded": "{place}: cluster_state is Degraded in the view of {count} node(s).",
     "server_down": "{place}: cm_server (instance {instance_id}) is Down, as every node says that"
     " gets an answer.",

@@ -117,7 +117,7 @@ PHRASES: Mapping[str, str] = {
     "没有 Down 且 cluster_state 为 Normal 即为恢复。一分钟后仍未恢复时（处于 Starting 的数据库实例"
     "需要更久）：\n"
     "  cm_ctl start{option}\n"
-    "请看它打印的内容（即使失败，退出码也是 0），并再次查询。",
+    "请检查它的输出（即使失败，退出码也是 0），并再次查询。",
     "then_nothing": "\n该集群没有 CM，端口释放后没有任何程序会自动拉起该组件。",
     "then_gs_om": "然后以集群用户（不是 root）在任一节点执行：{start}\n"
     "  gs_om -t status --detail\n"
@@ -129,7 +129,7 @@ PHRASES: Mapping[str, str] = {
     "left_by_somebody": "{place}：$GAUSSHOME/bin 下的标记文件使实例 {instance_id} 保持停止，日志"
     "没有说明由谁创建。当时日志报告 {endpoint} 的端口 {port} 被占用，最后一次在 {time}。\n"
     "目前端口已没有障碍。",
-    "do_left": "以集群用户执行：cm_ctl start{option}。请看它打印的内容：即使失败，退出码也是 0。然"
+    "do_left": "以集群用户执行：cm_ctl start{option}。请检查它的输出：即使失败，退出码也是 0。然"
     "后查询：cm_ctl query -Cvipd\n"
     "确认端口不再被占用：ss -tanp 'sport = :{port}'",
     "do_left without_cm": "以集群用户执行：gs_om -t start{option}。然后查询：gs_om -t status"
@@ -142,7 +142,7 @@ PHRASES: Mapping[str, str] = {
     "do_passed": "请等待一分钟：CM 会在数秒内自动拉起该组件。然后以集群用户查询：cm_ctl query"
     " -Cvipd\n"
     "仍未启动：以 root 用户执行 ss -tanp 'sport = :{port}'，并查看该组件自己的日志。端口空闲时执行"
-    " cm_ctl start，请看它打印的内容：即使失败，退出码也是 0。",
+    " cm_ctl start，请检查它的输出：即使失败，退出码也是 0。",
     "do_passed without_cm": "该集群没有 CM，没有任何程序会自动拉起该组件。以集群用户查询：gs_om -t"
     " status --detail\n"
     "仍未启动：以 root 用户执行 ss -tanp 'sport = :{port}'，并查看该组件自己的日志。端口空闲时执行"
@@ -176,7 +176,7 @@ PHRASES: Mapping[str, str] = {
     "opengauss-cm-exporter diagnose",
     "open_bound": "{node}：该内核不显示只绑定而没有监听的套接字（Linux 6.8 之前）；这样的占用者看"
     "起来就像已经消失。",
-    "open_silent": "{origin} 没有返回结果（{reason}）：该节点的情况未知。",
+    "open_silent": "无法从 {origin} 读取指标（{reason}）：该节点的情况未知。",
     "open_members": "没有查看的节点：{nodes}。在这里无法判断其端口是否被占用，因此也无法判断是否"
     "所有节点都受影响。",
     "first_all_nodes": "请一并查看所有节点：opengauss-cm-exporter diagnose --all-nodes",

@@ -22,7 +22,7 @@ NO_UID = -1
 _TOLD = ("GAUSSHOME", "GAUSSLOG", "DSS_HOME", "GS_CLUSTER_NAME")
 _ROOT = "openGauss never runs as root: set installation.user"
 _NOWHERE = (
-    "no place tells it: set installation.user, installation.env_file or"
+    "Not found in any known location; set installation.user, installation.env_file or"
     " installation.gausshome in the configuration"
 )
 

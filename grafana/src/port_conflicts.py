@@ -89,7 +89,7 @@ def who_and_what() -> list[house.Panel]:
         8,
         "What to do next",
         "The steps by what the holder is. A pid is reused: compare its start with the table above."
-        " cm_ctl start exits 0 even when it failed, so read what it prints. Without CM nothing"
+        " Check the output of cm_ctl start: it exits 0 even on failure. Without CM nothing"
         " comes back by itself: gs_om starts it; NODE stands for a host of the static config.",
         height=6,
     )

@@ -121,7 +121,7 @@ AGENT_SEES: Words = {
 """What cm_agent's own check before a start makes of each reason."""
 
 ACTIONS: Words = {
-    "foreign": Word("Start as above? Its owner stops it, no kill -9", PLAIN),
+    "foreign": Word("Start time matches: ask its owner to stop it", PLAIN),
     "leftover": Word("Never kill it: stop and start the node", PLAIN),
     "sibling": Word("Never kill it: stop and start the node", PLAIN),
     "unidentified": Word("No process: wait 60 s. Else see whose it is", PLAIN),

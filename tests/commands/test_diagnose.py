@@ -81,11 +81,11 @@ def test_other_nodes_are_judged_from_their_pages(unused_port: int) -> None:
     assert [node["node_name"] for node in document["nodes"]] == ["ogdb2"]
     first = document["findings"][0]
     assert (first["alert"], first["node_name"]) == ("OpenGaussCMPortConflict", "ogdb2")
-    assert any(f"{gone}/metrics gives no page" in text for text in document["open"])
+    assert any(f"Could not read metrics from {gone}/metrics" in text for text in document["open"])
 
 
 def test_silence_is_no_all_clear(unused_port: int) -> None:
-    """Where a node gives no page and the others have no conflict, it cannot be told."""
+    """Without the metrics of one node, and no conflict on the others, there is no verdict."""
     with Holder("listen,127.0.0.1,0") as holder:
         port = holder.port
     done = run_command("diagnose", endpoint(port), f"--node=http://127.0.0.1:{unused_port}")

@@ -67,4 +67,4 @@ def test_an_empty_diagnosis_is_one_line() -> None:
     """Where no page was had at all, the verdict stands alone."""
     nothing: list[Page] = []
     text = as_text(diagnose(nothing, [], NOW), "en")
-    assert text.splitlines()[0].endswith("cannot be told.")
+    assert text.splitlines()[0].endswith("Cannot determine whether there is a port conflict.")

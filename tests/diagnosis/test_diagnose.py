@@ -53,7 +53,7 @@ def test_trouble_on_a_node_that_was_not_looked_at_is_not_cleared() -> None:
     """Where CM reports another node's cm_server down, its port may be taken there."""
     alone = diagnose([page(1, *down("2"), nodes=2)], [], NOW)
     assert alone.verdict is Verdict.CANNOT_TELL
-    assert alone.headline.en.endswith("cannot be told. Not looked at: ogdb2.")
+    assert alone.headline.en.endswith("port conflict. Not looked at: ogdb2.")
     assert "diagnose --all-nodes" in alone.first[0].en
     both = diagnose([page(1, *down("2"), nodes=2), page(2, nodes=2)], [], NOW)
     assert (both.verdict, both.first) == (Verdict.NONE, ())
