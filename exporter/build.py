@@ -47,9 +47,8 @@ from exporter.scrape import metrics as own_metrics
 from exporter.scrape.base import Metric
 from exporter.scrape.guard import Collector
 from exporter.scrape.registry import Registry
-from exporter.scrape.self_metrics import ProcessCollectors, SelfCollector
+from exporter.scrape.self_metrics import ProcessCollectors, ReloadRecord, SelfCollector
 from exporter.web.refusals import Refusals
-from exporter.web.reloading import ReloadRecord
 from exporter.web.tls import tls_problems
 from exporter.wiring.installation import InstallationParts, InstallationWiring
 
@@ -164,7 +163,7 @@ def build(options: Options, config: Config, runtime: Runtime) -> Application:
         NodeInfoCollector(lambda: node_identity(found.discovery.installation())),
         InstallationCollector(found.discovery.installation),
         *_optional_collectors(options, config, found, runtime, services),
-        SelfCollector(runtime.reloads.status, lambda: runtime.refusals.counts),
+        SelfCollector(runtime.reloads, lambda: runtime.refusals.counts),
         ProcessCollectors(),
     ]
     return Application(

@@ -17,8 +17,8 @@ from exporter.options import Options
 from exporter.parts import BindFailureAge, PortParts
 from exporter.ports.facts import ClusterIdentity, Endpoint
 from exporter.scrape.exposition import Format, render
+from exporter.scrape.self_metrics import ReloadRecord
 from exporter.web.refusals import Refusals
-from exporter.web.reloading import ReloadRecord
 from exporter.wiring.installation import InstallationParts
 from tests.support.facts import APP, CLUSTER, OMM, OTHER_USER, endpoint, process, socket
 from tests.support.fake_host import HERE, FakeHost

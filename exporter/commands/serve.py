@@ -22,12 +22,13 @@ from exporter.config.web import WebConfig
 from exporter.errors import ListenError
 from exporter.host.service_manager import ServiceManager
 from exporter.options import Options, Values
+from exporter.scrape.self_metrics import ReloadRecord
 from exporter.web.connection import Limits
 from exporter.web.daemon import Daemon
 from exporter.web.gate import Access, Gate, PasswordChecker, make_access
 from exporter.web.messages import Handler
 from exporter.web.refusals import Refusals
-from exporter.web.reloading import Reloader, ReloadRecord, WebFile
+from exporter.web.reloading import Reloader, WebFile
 from exporter.web.server import Server, open_listeners
 from exporter.web.site import Site, SiteSettings
 

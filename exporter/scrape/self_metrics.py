@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Callable
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -15,16 +14,27 @@ from exporter.scrape.base import Family
 from exporter.scrape.metrics import Refusal
 
 
-@dataclass(frozen=True)
-class ReloadStatus:
-    """How the last reading of the configuration went.
+class ReloadRecord:
+    """How the last reading of each configuration file went; outlives the applications.
 
-    ``loaded_at`` is when the one in force was read, in seconds since the epoch; ``problem`` says
-    why the one that was read last is not in force, empty when it is.
+    ``loaded_at`` is when one was last put in force, in seconds since the epoch.
     """
 
-    loaded_at: float
-    problem: str = ""
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self.loaded_at = wall()
+        self._wall = wall
+        self._problems: dict[str, str] = {}
+
+    @property
+    def problem(self) -> str:
+        """Why a file that was read last is not in force, empty when all are."""
+        return "\n".join(problem for problem in tuple(self._problems.values()) if problem)
+
+    def note(self, file: str, problem: str) -> None:
+        """Note that what was read last of a file is in force, or why it is not."""
+        self._problems[file] = problem
+        if not problem:
+            self.loaded_at = self._wall()
 
 
 class SelfCollector:
@@ -33,19 +43,16 @@ class SelfCollector:
     name = "exporter"
 
     def __init__(
-        self,
-        reload_status: Callable[[], ReloadStatus],
-        refusals: Callable[[], Mapping[Refusal, int]],
+        self, reloads: ReloadRecord, refusals: Callable[[], Mapping[Refusal, int]]
     ) -> None:
-        self._reload_status = reload_status
+        self._reloads = reloads
         self._refusals = refusals
 
     def collect(self) -> Iterator[Family]:
         """Build the families from what is in memory."""
-        status = self._reload_status()
         yield catalogue.BUILD_INFO.family([((__version__, platform.python_version()), 1)])
-        yield catalogue.CONFIG_RELOAD_SUCCESSFUL.single(not status.problem)
-        yield catalogue.CONFIG_RELOAD_TIMESTAMP.single(status.loaded_at)
+        yield catalogue.CONFIG_RELOAD_SUCCESSFUL.single(not self._reloads.problem)
+        yield catalogue.CONFIG_RELOAD_TIMESTAMP.single(self._reloads.loaded_at)
         yield catalogue.WEB_REFUSALS.family(
             ((reason.value,), count) for reason, count in self._refusals().items()
         )

@@ -15,7 +15,7 @@ import structlog
 from exporter.config.web import WebConfig
 from exporter.errors import ConfigError, ExporterError
 from exporter.scrape.registry import Registry
-from exporter.scrape.self_metrics import ReloadStatus
+from exporter.scrape.self_metrics import ReloadRecord
 from exporter.web.gate import Access
 from exporter.web.tls import Tls
 
@@ -35,26 +35,6 @@ class Application(Protocol):
 
     def stop(self) -> None:
         """End the background work, in bounded time."""
-
-
-class ReloadRecord:
-    """How the last reading of each configuration file went; outlives the applications."""
-
-    def __init__(self, wall: Callable[[], float]) -> None:
-        self._wall = wall
-        self._loaded_at = wall()
-        self._problems: dict[str, str] = {}
-
-    def status(self) -> ReloadStatus:
-        """Return the facts for the metrics; one bad file is enough for a problem."""
-        problems = (problem for problem in tuple(self._problems.values()) if problem)
-        return ReloadStatus(self._loaded_at, "\n".join(problems))
-
-    def note(self, file: str, problem: str) -> None:
-        """Note that what was read last of a file is in force, or why it is not."""
-        self._problems[file] = problem
-        if not problem:
-            self._loaded_at = self._wall()
 
 
 class Reloader:

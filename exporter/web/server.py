@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Callable, Optional, cast
 
 import structlog
@@ -153,11 +154,13 @@ def open_listeners(addresses: Sequence[tuple[str, int]]) -> list[socket.socket]:
     opened: list[socket.socket] = []
     try:
         for host, port in addresses:
-            opened += _listen(host, port)
+            opened.extend(_listen(host, port))
     except OSError as error:
-        for each in opened:
-            each.close()
-        raise ListenError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        for listener in opened:
+            listener.close()
+        resolving = isinstance(error, socket.gaierror)  # has numbers of its own
+        reason = error.strerror if resolving else os.strerror(error.errno or 0)
+        raise ListenError(f"cannot listen on {host}:{port}: {reason}") from error
     return opened
 
 
@@ -167,29 +170,13 @@ def address_text(name: Sequence[object]) -> str:
     return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
 
 
-def _listen(host: str, port: int) -> list[socket.socket]:
-    if not host:
-        return [_everywhere(port)]
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    targets = dict.fromkeys((family, name) for family, _, _, _, name in found)
-    return [_bound(family, name) for family, name in targets]
-
-
-def _everywhere(port: int) -> socket.socket:
-    if socket.has_dualstack_ipv6():
-        return _bound(socket.AF_INET6, ("::", port), dual_stack=True)
-    return _bound(socket.AF_INET, ("0.0.0.0", port))  # noqa: S104 -- that is what was asked for
-
-
-def _bound(family: int, name: tuple[object, ...], *, dual_stack: bool = False) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not dual_stack))
-        listener.bind(name)
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    if not host and socket.has_dualstack_ipv6():
+        yield socket.create_server(
+            ("::", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
+        )
+        return
+    host = host or "0.0.0.0"  # noqa: S104 -- that is what was asked for
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    for family, address in dict.fromkeys((family, address) for family, *_, address in addresses):
+        yield socket.create_server(address, family=family, backlog=_BACKLOG)

@@ -17,6 +17,7 @@ from exporter.scrape.registry import Registry, Scrape
 from exporter.web.messages import (
     HTML,
     TIMEOUT_HEADER,
+    Handler,
     Request,
     Response,
     accepts_gzip,
@@ -27,7 +28,6 @@ from exporter.web.messages import (
 )
 from exporter.web.refusals import Refusals
 
-Page = Callable[[Request], Awaitable[Response]]
 _GZIP_LEVEL = 5  # a page of 3,000 series: 323 kB to 10 kB in 1 ms; higher levels win nothing
 _READ = ("GET", "HEAD")
 _WRITE = ("POST", "PUT")
@@ -63,14 +63,8 @@ class SiteSettings:
     telemetry_path: str = "/metrics"
     max_requests: int = 40
     reload: Optional[Callable[[], Awaitable[str]]] = None
-    pages: Mapping[str, Page] = field(default_factory=dict)
+    pages: Mapping[str, Handler] = field(default_factory=dict)
     zero_is_none: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class _Route:
-    methods: tuple[str, ...]
-    page: Page
 
 
 class Site:
@@ -86,24 +80,24 @@ class Site:
         self._settings = settings
         self._refusals = refusals
         self._scrapes = 0
-        self._routes = {
-            "/": _Route(_READ, self._landing),
-            **{path: _Route(_READ, page) for path, page in settings.pages.items()},
-            settings.telemetry_path: _Route(_READ, self._metrics),
-            "/-/healthy": _Route(_READ, self._healthy),
-            "/-/ready": _Route(_READ, self._ready),
-            "/-/reload": _Route(_WRITE, self._reload),
+        self._routes: dict[str, tuple[tuple[str, ...], Handler]] = {
+            "/": (_READ, self._landing),
+            **{path: (_READ, page) for path, page in settings.pages.items()},
+            settings.telemetry_path: (_READ, self._metrics),
+            "/-/healthy": (_READ, self._healthy),
+            "/-/ready": (_READ, self._ready),
+            "/-/reload": (_WRITE, self._reload),
         }
 
     async def __call__(self, request: Request) -> Response:
         """Find the page and have it answer."""
-        route = self._routes.get(request.path)
-        if route is None:
+        if request.path not in self._routes:
             return plain(404, "not found")
-        if request.method not in route.methods:
-            allowed = ", ".join(route.methods)
+        methods, page = self._routes[request.path]
+        if request.method not in methods:
+            allowed = ", ".join(methods)
             return plain(405, f"this page takes {allowed}", ("Allow", allowed))
-        return await route.page(request)
+        return await page(request)
 
     async def _landing(self, _: Request) -> Response:
         links = {

@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 from exporter.config.web import TlsConfig, WebConfig
 from exporter.errors import ConfigError
 from exporter.scrape.registry import Registry
-from exporter.scrape.self_metrics import ReloadStatus
+from exporter.scrape.self_metrics import ReloadRecord
 from exporter.web.gate import Access, PasswordChecker, make_access
-from exporter.web.reloading import Reloader, ReloadRecord, WebFile
+from exporter.web.reloading import Reloader, WebFile
 
 
 class Work:
@@ -70,7 +70,7 @@ def test_the_old_one_ends_before_the_new_one_starts() -> None:
     assert stage.reloader.reload() == ""
     assert stage.diary == ["rebuild", "stop old", "start new"]
     assert stage.reloader.current is stage.fresh
-    assert stage.record.status() == ReloadStatus(loaded_at=2.0)
+    assert (stage.record.loaded_at, stage.record.problem) == (2.0, "")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_what_cannot_be_built_changes_nothing(
         assert stage.reloader.reload() == problem
     assert stage.diary == ["rebuild"]
     assert stage.reloader.current is stage.old
-    assert stage.record.status() == ReloadStatus(loaded_at=1.0, problem=problem)
+    assert (stage.record.loaded_at, stage.record.problem) == (1.0, problem)
     assert [(entry["log_level"], bool(entry["exc_info"])) for entry in logs] == [
         ("error", traceback)
     ]
@@ -105,7 +105,7 @@ def test_a_good_one_heals_a_failed_reload() -> None:
     stage.reloader.reload()
     stage.error = None
     assert stage.reloader.reload() == ""
-    assert stage.record.status() == ReloadStatus(loaded_at=2.0)
+    assert (stage.record.loaded_at, stage.record.problem) == (2.0, "")
 
 
 @pytest.mark.parametrize(("who", "what"), [("old", "stop"), ("new", "start")])
@@ -135,9 +135,9 @@ def test_one_bad_file_is_a_problem_until_it_is_good() -> None:
     record = ReloadRecord(lambda: next(times))
     record.note("web", "bad")
     record.note("own", "")
-    assert record.status() == ReloadStatus(2.0, "bad")
+    assert (record.loaded_at, record.problem) == (2.0, "bad")
     record.note("web", "")
-    assert record.status() == ReloadStatus(3.0)
+    assert (record.loaded_at, record.problem) == (3.0, "")
 
 
 class Setting:
