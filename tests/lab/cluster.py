@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import final
@@ -32,8 +33,20 @@ PREFIX = "ogcm-lab-"
 USER_OF_ROOT = "daemon"  # an account that every Linux has and nothing runs as
 
 
+@dataclass(frozen=True)
+class Variant:
+    """What an installation may have otherwise than OM leaves it."""
+
+    server: str = "gaussdb"  # the server's file
+    linked: bool = False  # `gaussdb` is a link to it, else there is none
+    localport: int = 1  # of replconninfo, counted from P
+
+
 class LabTimeoutError(Exception):
     """Something that was waited for did not come about."""
+
+
+_AS_LEFT = Variant()
 
 
 @final
@@ -52,12 +65,15 @@ class Lab:
         where: str = "loopback",
         user: str = USER_OF_ROOT,
         directory: Path | None = None,
+        *,
+        variant: Variant = _AS_LEFT,
     ) -> None:
         root = os.geteuid() == 0
         self.place: Place = _place(where, root=root)
         self.account = pwd.getpwnam(user) if root else _own_account()
         self._count = nodes
         self._style = style
+        self._variant = variant
         self._directory = directory
         self._lock: int | None = None
         self._started: list[subprocess.Popen[bytes]] = []
@@ -101,7 +117,7 @@ class Lab:
         self._lock = _take_lock(root)
         self.place.make(self._count)
         nodes = tuple(self._node_plan(root, number) for number in range(1, self._count + 1))
-        self.plan = LabPlan(str(root), self._style, nodes)
+        self.plan = LabPlan(str(root), self._style, nodes, localport=self._variant.localport)
         self.plan.write()
         self.plan.shared_disk.touch()
         self._occupiers = Occupiers(root / "strangers")
@@ -109,6 +125,8 @@ class Lab:
         python = interpreter.find(self.account.pw_uid)
         for node in nodes:
             tree.write_tree(self.plan, node, python, self.account.pw_name)
+            if self._variant.linked:
+                (node.bin / "gaussdb").symlink_to(node.server)
         if os.geteuid() == 0:
             tree.give_to(root, self.account.pw_uid)
 
@@ -270,6 +288,12 @@ class Lab:
             text = re.sub(rf"(?m)^{name}\b.*$", f"{name} = {value}", text)
         path.write_text(text, encoding="utf-8")
 
+    def set_postgresql(self, node_id: int, name: str, value: object) -> None:
+        """Append a line to postgresql.conf, as gs_guc does; it holds for the next start."""
+        path = self.node(node_id).data / "postgresql.conf"
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{name} = {value}\n")
+
     def fault(self, node_id: int, name: str, text: str | None = "") -> None:
         """Switch a fault on, or off with None; what it does is the stand-ins' affair."""
         path = self.node(node_id).faults / name
@@ -287,7 +311,8 @@ class Lab:
     def _node_plan(self, root: Path, number: int) -> NodePlan:
         ports = self.place.ports(number)
         name = f"node{number}"
-        return NodePlan(number, name, self.place.address(number), *ports, str(root / name))
+        address, server = self.place.address(number), self._variant.server
+        return NodePlan(number, name, address, *ports, str(root / name), server)
 
 
 def await_(condition: Callable[[], bool], seconds: float, what: Callable[[], str]) -> None:

@@ -201,7 +201,7 @@ def main() -> int:
         sys.stderr.write("\n  ".join(shown) + "\n")
         return 64
     narrator = Narrator()
-    lab = Lab(scenario.nodes, scenario.style, "loopback")
+    lab = Lab(scenario.nodes, scenario.style, "loopback", variant=scenario.variant)
     demonstration = Demonstration(scenario, narrator, lab)
     try:
         with guarded(os.environ), demonstration.running():

@@ -138,7 +138,7 @@ def play(
     """Play one scenario; what ended it too early is a problem like others."""
     outcome = Outcome(scenario, pending=expectations.not_there_yet(scenario))
     where = "loopback" if scenario.where == "any" else scenario.where
-    lab = Lab(scenario.nodes, scenario.style, where)
+    lab = Lab(scenario.nodes, scenario.style, where, variant=scenario.variant)
     try:
         lab.prepare()
         if scenario.started:

@@ -32,12 +32,12 @@ def find(uid: int) -> Path:
     raise NoInterpreterError(f"no Python that user {uid} can run; tried {own} and {_SYSTEM}")
 
 
-def install(interpreter: Path, release: Path) -> None:
-    """Put the programs into `release`/bin; one copy, many names."""
+def install(interpreter: Path, release: Path, server: str = "gaussdb") -> None:
+    """Put the programs into `release`/bin; one copy, many names, the server's as it is given."""
     first = release / "bin" / PROGRAMS[0]
     copy_program(interpreter, first)
     for name in PROGRAMS[1:]:
-        os.link(first, release / "bin" / name)
+        os.link(first, release / "bin" / (server if name == "gaussdb" else name))
     (release / "pyvenv.cfg").write_text(f"home = {interpreter.parent}\n", encoding="utf-8")
     _link_library(release / "lib")
 

@@ -35,6 +35,7 @@ HOWS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "connection": ("connection", "own", ",noreuse,patient"),
         "inherited": ("listen", _WILDCARD, ""),  # by a child, the parent is gone
         "second_cluster": ("listen", _WILDCARD, ""),  # a gaussdb of another installation
+        "container": ("listen", _WILDCARD, ""),  # process 1 of a pid namespace of its own
     }
 )
 
@@ -97,9 +98,7 @@ class Occupiers:
         process: Stoppable
         if answer is None:
             spec = f"{kind},{place},{port}{flags}"
-            process = Holder(spec, options=_as(user), prefix=prefix, exe=exe)
-            if how == "inherited":
-                process = _Child(process)
+            process = _holder(how, spec, options=_as(user), prefix=prefix, exe=exe)
         else:
             process = _Stranger(exe, prefix, place, port, answer)
         occupier = Occupier(node_id, port, how, name, exe, user or _own_name(), process)
@@ -117,6 +116,30 @@ class Occupiers:
         """End them all."""
         while self.held:
             self.held.pop().release()
+
+
+def _holder(
+    how: str, spec: str, *, options: Sequence[str], prefix: Sequence[str], exe: Path
+) -> Stoppable:
+    if how == "container":
+        words = [*prefix, *_UNSHARE]
+        return _Container(Holder(spec, options=options, prefix=words, exe=exe))
+    arguments = ["-D", str(exe.parents[2] / "data/dn")] if how == "second_cluster" else []
+    holder = Holder(spec, options=options, arguments=arguments, prefix=prefix, exe=exe)
+    return _Child(holder) if how == "inherited" else holder
+
+
+_UNSHARE = ("unshare", *(("-U", "-r") if os.geteuid() else ()), "--pid", "--fork")
+
+
+class _Container:
+    """A holder that is process 1 of its pid namespace, and says so of itself."""
+
+    def __init__(self, holder: Holder) -> None:
+        outside = holder.process.pid  # unshare's, which waits for its one child
+        children = Path(f"/proc/{outside}/task/{outside}/children").read_text(encoding="ascii")
+        self.pid = int(children)
+        self.stop = holder.stop
 
 
 class _Child:

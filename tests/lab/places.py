@@ -55,6 +55,9 @@ class Place(Protocol):
     def forget_address(self, node_id: int) -> None:
         """Take the node's address off its interface."""
 
+    def restore_address(self, node_id: int) -> None:
+        """Put it back."""
+
 
 class Loopback:
     """Addresses 127.x.y.1 to .9, and for each node two free bands of ports."""
@@ -103,6 +106,10 @@ class Loopback:
 
     def forget_address(self, node_id: int) -> None:
         """Refuse: all of 127/8 is always there."""
+        self.cut(node_id)
+
+    def restore_address(self, node_id: int) -> None:
+        """Refuse, as above."""
         self.cut(node_id)
 
     def _band(self) -> int:
@@ -199,6 +206,10 @@ class Namespaces:
     def forget_address(self, node_id: int) -> None:
         """Take the node's address off its interface."""
         self._on(node_id, "addr", "del", f"{self.address(node_id)}/24", "dev", "eth0")
+
+    def restore_address(self, node_id: int) -> None:
+        """Put it back."""
+        self._on(node_id, "addr", "add", f"{self.address(node_id)}/24", "dev", "eth0")
 
     def _wire(self, node_id: int) -> None:
         namespace = self._namespace(node_id)

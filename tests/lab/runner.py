@@ -22,6 +22,8 @@ PORTS: Mapping[str, Callable[[Lab, int], int]] = {
     "cm_agent": lambda lab, _: lab.plan.heartbeat_port,
     "db": lambda lab, node: lab.node(node).db_port,
     "db_ha": lambda lab, node: lab.node(node).db_port + 1,
+    "db_repl": lambda lab, node: lab.node(node).db_port + lab.plan.localport,
+    "db_next": lambda lab, node: lab.node(node).db_port + 30,  # what nobody else has
     "db_heartbeat": lambda lab, node: lab.node(node).db_port + 5,
     "dss": lambda lab, node: lab.node(node).db_port + 10,
     "dms": lambda lab, node: lab.node(node).db_port + 20,
@@ -108,6 +110,15 @@ class Runner:
     def step_address_gone(self, it: int) -> None:
         """Take a node's address off its interface, and what remembers it out of the way."""
         self.lab.place.forget_address(it)
+
+    def step_address_back(self, it: int) -> None:
+        """Put it back."""
+        self.lab.place.restore_address(it)
+
+    def step_set_postgresql(self, node: int, name: str, value: str | int) -> None:
+        """Change a node's postgresql.conf, where a value may be a port's name; nothing is told."""
+        value = self.port(node, value) if value in PORTS else value
+        self.lab.set_postgresql(node, name, value)
 
     def step_await_query(self, node: int, text: str, seconds: float = 40) -> None:
         """Wait until a pattern is found in what a node's query prints."""

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from tests.lab.cluster import Variant
+
 DIRECTORY = Path(__file__).resolve().parents[1] / "scenarios"
 
 
@@ -64,6 +66,7 @@ class Scenario:
     started: bool = True
     where: str = "any"  # any | namespaces: needs a network that can be cut
     core: bool = False
+    variant: Variant = field(default_factory=Variant)
     outside: bool = False  # the exporters run outside the nodes' network namespaces
     beside: str = ""  # stays on stage until that other scenario has ended
     quiet: float = 0.0  # seconds that nothing else must happen, where more than for the others
@@ -81,11 +84,12 @@ def load(path: Path) -> Scenario:
     """Load one file; raise ScenarioError for anything that is not meant."""
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     fields = dict(_known(document, Scenario, path.name, extra={"lab"}))
-    lab = _known(fields.pop("lab", {}), Scenario, f"{path.name}: lab")
+    lab = dict(_known(fields.pop("lab", {}), Scenario, f"{path.name}: lab"))
+    variant = _known(lab.pop("variant", {}), Variant, f"{path.name}: variant")
     phases = tuple(_phase(phase, path.name) for phase in fields.pop("phases", ()))
     if bool(phases) == bool(fields.get("not_shown")):
         raise ScenarioError(f"{path.name}: either phases or not_shown")
-    return Scenario(name=path.stem, phases=phases, **lab, **fields)
+    return Scenario(name=path.stem, phases=phases, variant=Variant(**variant), **lab, **fields)
 
 
 def _phase(document: Mapping[str, Any], name: str) -> Phase:

@@ -93,3 +93,10 @@ def test_a_leader_needs_a_majority_of_three(
 ) -> None:
     """Of two one goes on alone; whoever has just been started gives way to those that have not."""
     assert arbitration.elect(own, peers, total) == role
+
+
+def test_of_two_the_one_that_has_followed_does_not_lead_alone() -> None:
+    """Half is no majority, but one that leads already goes on (recording o_primary_2node)."""
+    assert arbitration.elect(peer(2), [], 2, followed=True) == "Standby"
+    assert arbitration.elect(peer(1, "Primary"), [], 2, followed=True) == "Primary"
+    assert arbitration.elect(peer(2), [peer(1, up=1.0)], 2, followed=True) == "Primary"

@@ -55,7 +55,7 @@ class Played:
 
 def play(scenario: Scenario) -> Played:
     """Play the first phase, which is what was recorded."""
-    lab = Lab(scenario.nodes, scenario.style, "namespaces")
+    lab = Lab(scenario.nodes, scenario.style, "namespaces", variant=scenario.variant)
     lab.prepare()
     try:
         lab.plan = replace(lab.plan, election_seconds=RECORDED_ELECTION_SECONDS)

@@ -33,7 +33,7 @@ def write_tree(plan: LabPlan, node: NodePlan, python: Path, user: str) -> None:
     node.gausshome.symlink_to(RELEASE)
     node.gausslog.chmod(0o700)
     node.data.chmod(0o700)
-    interpreter.install(python, node.install / RELEASE)
+    interpreter.install(python, node.install / RELEASE, node.server)
     if plan.has_cm:
         _write(node.bin / "cm_ctl", _cm_ctl(plan, node, python), 0o755)
     static = write_static_config(replace(static_config(plan), local_node_id=node.node_id))
@@ -220,15 +220,15 @@ def _postgresql_conf(plan: LabPlan, node: NodePlan) -> str:
         lines += ["ss_enable_dms = on\n", "ss_enable_dss = on\n"]
         lines += [f"ss_instance_id = {node.node_id - 1}\n", f"ss_interconnect_url = '{urls}'\n"]
     for index, peer in enumerate(() if plan.pooled else peers, start=1):
-        own = _replication("local", node.address, node.db_port)
-        other = _replication("remote", peer.address, peer.db_port)
+        own = _replication("local", node.address, node.db_port, plan.localport)
+        other = _replication("remote", peer.address, peer.db_port, plan.localport)
         lines.append(f"replconninfo{index} = '{own} {other}'\t\t# replication connection\n")
     return "".join(lines)
 
 
-def _replication(side: str, address: str, port: int) -> str:
+def _replication(side: str, address: str, port: int, localport: int) -> str:
     return (
-        f"{side}host={address} {side}port={port + 1}"
+        f"{side}host={address} {side}port={port + localport}"
         f" {side}heartbeatport={port + 5} {side}service={port + 4}"
     )
 

@@ -74,13 +74,14 @@ class Candidate:
         return self.up < _SETTLED_SECONDS, self.node_id
 
 
-def elect(own: Candidate, peers: Sequence[Candidate], total: int) -> str:
+def elect(own: Candidate, peers: Sequence[Candidate], total: int, *, followed: bool = False) -> str:
     """Return the role that this cm_server should have; `peers` are those that answer.
 
-    DCC wants a majority of three and more; of two, one goes on alone, as the recordings show.
+    DCC wants a majority, also of two. Of two the one that leads goes on alone, and one that has
+    been alone since its start leads; one that has `followed` the other does not, as recorded.
     """
-    quorum = 1 if total < 3 else total // 2 + 1
-    if len(peers) + 1 < quorum:
+    alone = total == 2 and (own.role == "Primary" or not followed)
+    if len(peers) + 1 < total // 2 + 1 and not alone:
         return "Standby"
     leaders = [peer for peer in peers if peer.role == "Primary"]
     if leaders:

@@ -1,7 +1,9 @@
 """The stand-in of cm_agent: starts and watches what runs on its node, once a second.
 
 Threads as in the real one where their records differ: start and stop (`StartAndStop`), the
-datanode's status (no thread name), the connection to the primary cm_server (none either).
+datanode's status (no thread name), the connection to the primary cm_server (none either). The first
+runs before C+2 is opened (cma_main.cpp:1938-1942): who cannot open it has started cm_server and
+gaussdb all the same, and exits six seconds later.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from tests.lab.standins.logfile import CmLog, size_limit
 from tests.lab.standins.plan import LabPlan, NodePlan
 
 SAS = "StartAndStop"  # the thread that starts and stops
+_EXIT_SECONDS = 6.0  # from the FATAL of C+2 to the end of the process
 _SHOWN_STOP = "fast shutdown, datapath:"
 
 
@@ -37,12 +40,19 @@ class CmAgent:
         self.dn_state = ("Down", "Unknown", "Unknown")
         self._starts = 0
         self._heartbeat = _heartbeat_interval(conf)
+        self._tried = threading.Event()  # to open C+2, which children must inherit
+        self._exiting = threading.Event()
 
     def run(self) -> int:
-        """Run until the cluster or this node is stopped."""
+        """Run until the cluster or this node is stopped; 1 when C+2 cannot be opened."""
         pid_file = self.node.cm_dir / "cm_agent/cm_agent.pid"
         pid_file.write_text(f"{os.getpid()}\n{pid_file.parent}\n0\n")
-        if self._heartbeat and not self._listen_for_heartbeats():
+        keeper = threading.Thread(target=self._start_and_stop_until_stopped, daemon=True)
+        keeper.start()
+        opened = not self._heartbeat or self._listen_for_heartbeats()
+        self._tried.set()
+        if not opened:
+            time.sleep(_EXIT_SECONDS)
             return 1
         jobs = (
             self._watch_datanode,
@@ -51,10 +61,18 @@ class CmAgent:
         )
         for job in jobs:
             threading.Thread(target=job, daemon=True).start()
+        keeper.join()
+        return 0
+
+    def _start_and_stop_until_stopped(self) -> None:
+        """Look once a second; an exit that is asked for ends the looking, not what runs."""
+        self._tried.wait()
         while not self._stopped():
             self._start_and_stop()
             time.sleep(1)
-        return 0
+            while self._exiting.is_set():
+                self.say("LOG", "receive exit request in cma startAndStop.", SAS)
+                time.sleep(1)
 
     def say(self, level: str, text: str, thread: str = "") -> None:
         """Write one record."""
@@ -88,9 +106,7 @@ class CmAgent:
         self.say("ERROR", "mes init failed!.")
         text = "init cma heartbeat conn by mes failed, RHB check thread will exit."
         self.say("FATAL", text)
-        for _ in range(6):
-            time.sleep(1)
-            self.say("LOG", "receive exit request in cma startAndStop.", SAS)
+        self._exiting.set()
 
     def _stopped(self) -> bool:
         if not (self.node.bin / "cluster_manual_start").exists():
@@ -163,7 +179,7 @@ class CmAgent:
     def _start_datanode(self) -> None:
         self.say("LOG", "BuildStartCommand off", SAS)
         words = ["-D", str(self.node.data), "-M", "pending"]
-        shown = f"gaussdb    -D {self.node.data} -M pending"
+        shown = f"{self.node.server}    -D {self.node.data} -M pending"
         self._start("DN START", "gaussdb", shown, words, f", try {self._starts}")
         self._starts += 1
         counts = f"{self._starts} in 10 min, {self._starts} in hour"
@@ -179,7 +195,7 @@ class CmAgent:
         self.say("LOG", text, SAS)
         self.say("LOG", text, SAS)
         words = ["--fenced", "-k", str(node.tmp), "-D", str(directory)]
-        shown = f"gaussdb --fenced -k '{node.tmp}' -D {directory}"
+        shown = f"{node.server} --fenced -k '{node.tmp}' -D {directory}"
         self._start("FENCED UDF START", "gaussdb", shown, words)
 
     def _start(

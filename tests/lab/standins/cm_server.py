@@ -54,6 +54,7 @@ class CmServer:
         self._disk_lock: int | None = None
         self._began = time.monotonic()
         self._decided = threading.Event()
+        self._followed = False  # whether another one has led since the start
 
     def run(self) -> int:
         """Serve until killed; return the exit code when a port or a fault forbids it."""
@@ -144,7 +145,9 @@ class CmServer:
         others = [node for node in self._plan.nodes if node != self._node]
         answers = [self._ask_peer(node) for node in others]
         peers = [peer for peer in answers if peer is not None]
-        return arbitration.elect(self._candidate(), peers, len(self._plan.nodes))
+        self._followed |= any(peer.role == "Primary" for peer in peers)
+        total = len(self._plan.nodes)
+        return arbitration.elect(self._candidate(), peers, total, followed=self._followed)
 
     def _candidate(self) -> Candidate:
         up = time.monotonic() - self._began

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,18 +18,28 @@ NO_PRIMARY = (
     "can't connect to cm_server.\n"
     "Maybe cm_server is not running, or timeout expired. Please try again."
 )
+_SEND_FAILED = "send query msg to cm_server failed."
+_SEND_FAILED_SECONDS = 71.4  # as recorded, with a link that went down in the middle
 _CALL_LINE = 461  # of ctl_common.cpp, as the records tell it
 
 
+class _SendFailedError(Exception):
+    """The primary was there when it was asked, and has not answered."""
+
+
 def query(ctl: Ctl) -> int:
-    """Print what the flags ask for; return 0, or 255 without a primary."""
+    """Print what the flags ask for; return 0, or 255 without a primary or its answer."""
     options = ctl.command.options
     output = options.get("l")
-    if output is None:
-        found = print_query(ctl, ctl.write)
-    else:
-        with Path(output).open("w", encoding="utf-8") as file:
-            found = print_query(ctl, file.write)
+    try:
+        if output is None:
+            found = print_query(ctl, ctl.write)
+        else:
+            with Path(output).open("w", encoding="utf-8") as file:
+                found = print_query(ctl, file.write)
+    except _SendFailedError:
+        ctl.tell("ERROR", _SEND_FAILED)
+        return 255
     if not found:
         ctl.tell("ERROR", NO_PRIMARY)
     return 0 if found else 255
@@ -43,6 +55,7 @@ def print_query(ctl: Ctl, write: Callable[[str], object]) -> bool:
             ctl.record("DEBUG1", "query_kerberos: MPPDB_KRB5_FILE_PATH get fail.")
     elif "s" in flags:
         write("\n")
+    _hang_if_told(ctl)
     leaders = [server.node_id for server in servers if server.state == "Primary"]
     view = ask_primary(ctl, leaders if "C" in flags and servers else None)
     if view is None:
@@ -52,6 +65,15 @@ def print_query(ctl: Ctl, write: Callable[[str], object]) -> bool:
     write(rest(view, servers, flags))
     _record_abnormal(ctl, view)
     return True
+
+
+def _hang_if_told(ctl: Ctl) -> None:
+    """Hang behind the table, then fail; the fault's text is for how many seconds."""
+    told = ctl.node.fault("cm_ctl_send_fails")
+    if told is not None:
+        sys.stdout.flush()
+        time.sleep(float(told or _SEND_FAILED_SECONDS))
+        raise _SendFailedError
 
 
 def rest(view: View, servers: list[Server], flags: Flags) -> str:

@@ -63,11 +63,32 @@ def _start_node(ctl: Ctl) -> int:
         ctl.tell("LOG", f"start the node:{node.node_id},datapath:{path}. ")
         _remove(node, _instance_markers(node))
     limit = ctl.command.number("t", 600)
-    if _wait(limit, lambda: bool(procs.datanodes(node))):
+    programs = ("gaussdb",) if path is not None else ("cm_server", "gaussdb")
+    if _wait(limit, _Steady(node, programs)):
         ctl.tell("LOG", "start node successfully.")
     else:
-        ctl.tell("ERROR", f"start node failed in ({limit})s!\n\n{_HINT}")
+        hint = _HINT.replace("cluster", "node")
+        ctl.tell("ERROR", f"start node failed in ({limit})s!\n\n{hint}")
     return 0
+
+
+class _Steady:
+    """Whether a node's programs run and did a look ago: what dies of its port is not up."""
+
+    def __init__(self, node: NodePlan, programs: tuple[str, ...]) -> None:
+        self._node = node
+        self._programs = programs
+        self._before: dict[str, list[int]] = {}
+
+    def __call__(self) -> bool:
+        seen = {program: self._pids(program) for program in self._programs}
+        steady = all(set(pids) & set(self._before.get(name, ())) for name, pids in seen.items())
+        self._before = seen
+        return steady
+
+    def _pids(self, program: str) -> list[int]:
+        node = self._node
+        return procs.datanodes(node) if program == "gaussdb" else procs.find(node, program)
 
 
 def stop(ctl: Ctl) -> int:

@@ -128,7 +128,7 @@ class Gaussdb:
         with contextlib.suppress(OSError, ValueError):
             pid = int(lock.read_text().split()[0])
             program = Path(f"/proc/{pid}/exe").resolve().name
-            if program == "gaussdb" and pid != os.getpid():
+            if program == self._node.server and pid != os.getpid():
                 hint = f'Is another postmaster (PID {pid}) using socket file "{lock}"?'
                 raise _FatalError(f'lock file "{lock}" already exists\nHINT:  {hint}')
         lock.write_text(f"{os.getpid()}\n{self._node.data}\n")

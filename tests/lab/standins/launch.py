@@ -15,7 +15,7 @@ _FLAGS = ("-S", "-E", "-s")  # nothing of the user's own Python
 def program_command(node: NodePlan, program: str, arguments: Sequence[str]) -> list[str]:
     """Return the argument vector that runs $GAUSSHOME/bin/PROGRAM."""
     script = Path(node.root).parent / CODE / "run.py"
-    return [str(node.bin / program), *_FLAGS, str(script), *arguments]
+    return [str(node.program(program)), *_FLAGS, str(script), *arguments]
 
 
 def shell_command(node: NodePlan, program: str, arguments: Sequence[str]) -> str:

@@ -25,6 +25,7 @@ class NodePlan:
     cm_port: int
     db_port: int
     root: str
+    server: str = "gaussdb"  # the server's file in bin; derivatives have another
 
     @property
     def install(self) -> Path:
@@ -96,6 +97,10 @@ class NodePlan:
         """Where cm_agent sends the output of what it starts."""
         return self.gausslog / "cm/cm_agent/system_call-current.log"
 
+    def program(self, name: str) -> Path:
+        """Return the file of a program; the server's may have another name."""
+        return self.bin / (self.server if name == "gaussdb" else name)
+
     def log_dir(self, program: str) -> Path:
         """Return the CM log directory of one program."""
         return self.gausslog / "cm" / program
@@ -118,6 +123,7 @@ class LabPlan:
     cluster_name: str = "dbCluster"
     election_seconds: float = 1.0
     arbitration_seconds: float = 2.0
+    localport: int = 1  # of replconninfo, counted from P; OM writes P+1
 
     @property
     def pooled(self) -> bool:

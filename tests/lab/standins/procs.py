@@ -16,11 +16,11 @@ _FENCED = frozenset(("--fenced", FENCED_TITLE))
 
 
 def find(node: NodePlan, program: str, argument: str = "", *, fresh: bool = True) -> list[int]:
-    """Return the pids that run $GAUSSHOME/bin/PROGRAM and have that argument, if any is asked.
+    """Return the pids that run that program of this node and have that argument, if any is asked.
 
     Without `fresh` a look at the processes may be up to `_STALE_SECONDS` old.
     """
-    executable = os.path.realpath(node.bin / program)
+    executable = os.path.realpath(node.program(program))
     return [
         pid
         for pid, target in _listed(fresh=fresh)

@@ -28,8 +28,10 @@ def main() -> int:
     number = Path(sys.executable).relative_to(ROOT).parts[0].removeprefix("node")
     title.show_as([sys.executable, *sys.argv[1:]], os.environ)
     threading.Thread(target=_end_with_lab, daemon=True).start()
-    module = importlib.import_module(f"tests.lab.standins.{program}")
-    return int(module.main(plan, plan.node(int(number)), sys.argv[1:]))
+    node = plan.node(int(number))
+    name = "gaussdb" if program == node.server else program
+    module = importlib.import_module(f"tests.lab.standins.{name}")
+    return int(module.main(plan, node, sys.argv[1:]))
 
 
 def _end_with_lab() -> None:
