@@ -33,6 +33,11 @@ class Programs:
         return self._by_name.get(basename(expected)[:_COMM_LENGTH], ())
 
 
+def is_opengauss(name: str) -> bool:
+    """Tell whether a process of this name may be openGauss', of this installation or another."""
+    return name in _PROGRAMS or name in _PROCESS_NAMES or name.startswith("gs_")
+
+
 def instances(
     endpoint: Endpoint, processes: Iterable[Process], identity: ClusterIdentity
 ) -> tuple[Process, ...]:

@@ -31,7 +31,7 @@ from exporter.ports.facts import (
     SocketFacts,
 )
 from exporter.ports.holders import Claim, claims_on, listed, worst_other
-from exporter.ports.relation import Programs
+from exporter.ports.relation import Programs, is_opengauss
 
 OWNERLESS_AFTER_SECONDS = 120.0
 """Ownerless sockets say nothing until the own listener was missing this long: a server that
@@ -168,10 +168,6 @@ _CARRIES_OTHERS = re.compile(
     r"(?:cron|atd|anacron|sshd?|docker|containerd|podman|crio|cri-|kubelet|k3s|dbus|user@|session-"
     r"|systemd-|init|libvirtd|lxc)"
 )
-# openGauss' programs, by the name of their process: of this installation and of any other.
-_CLUSTER_PROGRAMS = re.compile(
-    r"om_monitor|cm_agent|cm_server|cm_ctl|dssserver|gaussdb|GaussMaster|gs_.*"
-)
 _SERVICE = re.compile(r"[A-Za-z0-9:_.@\\-]{1,128}\.service")
 
 
@@ -186,7 +182,7 @@ def may_be_stopped(unit: str, pid: int, contents: Optional[UnitContents]) -> boo
         return False
     if not _SERVICE.fullmatch(unit) or _CARRIES_OTHERS.match(unit):
         return False
-    return not any(_CLUSTER_PROGRAMS.fullmatch(name) for name in contents.programs)
+    return not any(is_opengauss(name) for name in contents.programs)
 
 
 def duplicates(endpoints: Sequence[Endpoint]) -> frozenset[EndpointKey]:
