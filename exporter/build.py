@@ -43,6 +43,7 @@ from exporter.parts import (
 from exporter.ports import metrics as port_metrics
 from exporter.ports.collector import PortsCollector
 from exporter.ports.inspector import no_bind_failure
+from exporter.ports.relation import instances_of
 from exporter.scrape import metrics as own_metrics
 from exporter.scrape.base import Metric
 from exporter.scrape.guard import Collector
@@ -186,7 +187,7 @@ def _optional_collectors(
     logs = _logs(options, config, found, runtime)
     bind_failure_age = logs.bind_failure_age if logs else no_bind_failure
     parts = runtime.ports(options, endpoints, identity, bind_failure_age)
-    node = ProcessesCollector(endpoints, identity, parts.processes)
+    node = ProcessesCollector(endpoints, identity, parts.processes, instances_of)
     made: dict[str, tuple[Collector, ...]] = {
         "ports": (PortsCollector(parts.inspector.inspect),),
         "node": (node, MarkersCollector(found.discovery.installation, found.markers)),

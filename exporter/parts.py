@@ -18,7 +18,7 @@ from exporter.config import parse_signatures
 from exporter.config.schema import CmQuery, Logs, Signature
 from exporter.host.answer_cache import AnswerCache
 from exporter.host.cgroup import CgroupTree, UnitReader
-from exporter.host.clock import Clock
+from exporter.host.clock import Clock, boot_time
 from exporter.host.command import Account, Runner
 from exporter.host.facts import Process
 from exporter.host.files import HostFiles
@@ -72,7 +72,7 @@ def port_parts(
     """Put together everything that one look at the ports needs; nothing is read yet."""
     procfs, clock = Procfs(options.procfs), Clock()
     users = UserNames(options.rootfs, clock.monotonic)
-    reader = ProcessReader(procfs, users, _boot_time)
+    reader = ProcessReader(procfs, users, boot_time)
     table = ProcessTable(procfs, reader, clock.monotonic)
     namespace = ClusterNamespace(procfs)
     owners = OwnerLookup(procfs, reader, table, clock.monotonic)
@@ -91,10 +91,6 @@ def port_parts(
     )
     inspector = PortInspector(endpoints, identity, sources, clock, bind_failure_age)
     return PortParts(lambda uid: table.of_user(uid, LOOK_SECONDS).processes, inspector)
-
-
-def _boot_time() -> float:
-    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def query_parts(

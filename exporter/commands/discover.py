@@ -11,7 +11,7 @@ from typing import Any
 from exporter.commands.output import write_out
 from exporter.config import Config
 from exporter.host.text import escaped
-from exporter.installation.facts import FactState, Finding, Installation
+from exporter.installation.facts import FactState, Installation, Lookup
 from exporter.installation.members import cluster_id, members
 from exporter.options import Flag, Options, Values, one_of
 from exporter.ports.facts import Endpoint
@@ -40,7 +40,7 @@ def as_json(installation: Installation, endpoints: Sequence[Endpoint]) -> str:
         "app_dirs": list(installation.app_dirs),
         "resource_pooling": installation.resource_pooling,
         "endpoints": [_endpoint(endpoint) for endpoint in endpoints],
-        "findings": [asdict(finding) for finding in installation.findings],
+        "findings": [asdict(lookup) for lookup in installation.lookups],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
@@ -67,7 +67,7 @@ def as_text(installation: Installation, endpoints: Sequence[Endpoint]) -> str:
         ["Environment", *_table(sorted(installation.variables.items()))],
         ["Endpoints of this node", *_table(_endpoint_rows(endpoints), _HEADING)],
         ["Members of the cluster", *_table(members(installation.static))],
-        ["Looked for", *_table(_finding_rows(installation.findings))],
+        ["Looked for", *_table(_lookup_rows(installation.lookups))],
     ]
     filled = [lines for lines in sections if len(lines) > 1]
     return "\n\n".join("\n".join(lines) for lines in filled) + "\n"
@@ -106,11 +106,11 @@ def _bound(endpoint: Endpoint) -> str:
     return ", ".join(str(address) for address in endpoint.addresses) or WILDCARD
 
 
-def _finding_rows(findings: Iterable[Finding]) -> Iterator[tuple[str, ...]]:
+def _lookup_rows(lookups: Iterable[Lookup]) -> Iterator[tuple[str, ...]]:
     """List the failures first: they are what the reader came for."""
-    for finding in sorted(findings, key=lambda finding: not finding.failed):
-        state = _STATES.get(finding.state, finding.state.value.replace("_", " ").upper())
-        yield (state, finding.fact, finding.origin, finding.detail)
+    for lookup in sorted(lookups, key=lambda lookup: not lookup.failed):
+        state = _STATES.get(lookup.state, lookup.state.value.replace("_", " ").upper())
+        yield (state, lookup.fact, lookup.origin, lookup.detail)
 
 
 def _table(rows: Iterable[Sequence[str]], heading: Sequence[str] = ()) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from exporter.config.endpoints import configured_endpoints, merge_endpoints
 from exporter.config.loader import load_config, parse_config, parse_signatures
 from exporter.config.reading import Checks
 from exporter.config.schema import CmQuery, Config, EndpointConfig, Logs, LogSource
@@ -15,10 +14,8 @@ __all__ = [
     "EndpointConfig",
     "LogSource",
     "Logs",
-    "configured_endpoints",
     "load_config",
     "load_web_config",
-    "merge_endpoints",
     "parse_config",
     "parse_signatures",
 ]

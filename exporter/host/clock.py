@@ -18,3 +18,8 @@ class Clock:
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     cpu: Callable[[], float] = time.thread_time
+
+
+def boot_time() -> float:
+    """Return the moment of boot in seconds since the epoch; it moves when the clock is set."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -83,8 +83,9 @@ class ProcessReader:
         SourceError without /proc.
         """
         for pid in self._procfs.pids():
-            owner, stat = self._procfs.identity(pid), self._stat(pid)
-            if owner is None or stat is None or owner[1] != uid:
+            owner = self._procfs.identity(pid)
+            stat = self._stat(pid) if owner is not None and owner[1] == uid else None
+            if stat is None:
                 continue
             exe = posixpath.basename(self.exe(pid).removesuffix(_DELETED))
             process = self.describe(pid) if {exe, stat.name} & set(programs) else None

@@ -52,6 +52,13 @@ class Accounts:
             return self._own_account(name)
         return Account(name, entry.uid, entry.gid, (entry.gid,), entry.home)
 
+    def require(self, name: str) -> None:
+        """Raise SourceError when the configured user is not there."""
+        try:
+            self.find(name)
+        except SourceError:
+            raise SourceError(f"installation.user: no user {name!r} here") from None
+
     def _of_this_system(self, name: str) -> Account:
         try:
             return Account.of(name)

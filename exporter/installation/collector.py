@@ -9,14 +9,16 @@ from exporter.host.facts import Process
 from exporter.installation import metrics as node
 from exporter.installation.facts import Installation, NodeIdentity, StopMarker
 from exporter.installation.members import local_instances, members
-from exporter.installation.metrics import NODE_INFO
 from exporter.ports.facts import ClusterIdentity, Endpoint
-from exporter.ports.relation import Programs, instances
 from exporter.scrape import metrics as exporter
 from exporter.scrape.base import Family, FamilyCache
 
 _NODE_MARKERS = ("cluster_manual_start", "cluster_manual_pause")
 _INSTANCE_MARKER = "instance_manual_start"
+
+Instances = Callable[
+    [Iterable[Endpoint], Sequence[Process], ClusterIdentity], Sequence[Sequence[Process]]
+]
 
 
 class InstallationCollector:
@@ -33,10 +35,10 @@ class InstallationCollector:
         return self._cache(self._installation())
 
 
-def member_families(found: Installation) -> Iterator[Family]:
+def member_families(installation: Installation) -> Iterator[Family]:
     """Show every member, and whether anything could not be found or read."""
-    yield exporter.DISCOVERY_SUCCESS.single(not found.problems)
-    yield node.CLUSTER_MEMBER.family((member, 1) for member in members(found.static))
+    yield exporter.DISCOVERY_SUCCESS.single(not installation.problems)
+    yield node.CLUSTER_MEMBER.family((member, 1) for member in members(installation.static))
 
 
 class MarkersCollector:
@@ -55,24 +57,26 @@ class MarkersCollector:
 
     def collect(self) -> Iterable[Family]:
         """Look for the markers; raises SourceError when their directory cannot be listed."""
-        found = self._installation()
-        return self._cache(self._read(found.gausshome), local_instances(found))
+        installation = self._installation()
+        markers = self._read(installation.gausshome)
+        return self._cache(markers, local_instances(installation))
 
 
 def marker_families(markers: Iterable[StopMarker], instances: Iterable[str]) -> Iterator[Family]:
     """Show 0 for every marker that could be there, and the time of those that are."""
-    known = [(word, "") for word in _NODE_MARKERS]
-    known += [(_INSTANCE_MARKER, instance) for instance in instances]
-    present = {(each.marker, each.instance_id): each.mtime for each in markers}
-    every = dict.fromkeys([*known, *present])
-    yield node.MARKER_PRESENT.family((key, key in present) for key in every)
+    possible = [(word, "") for word in _NODE_MARKERS]
+    possible += [(_INSTANCE_MARKER, instance) for instance in instances]
+    present = {(marker.marker, marker.instance_id): marker.mtime for marker in markers}
+    keys = dict.fromkeys([*possible, *present])
+    yield node.MARKER_PRESENT.family((key, key in present) for key in keys)
     yield node.MARKER_MTIME.family(present.items())
 
 
 class ProcessesCollector:
     """Shows for each component instance whether its process runs.
 
-    ``of_user`` lists the processes of a uid.
+    ``of_user`` lists the processes of a uid. ``instances`` returns for each endpoint the
+    processes of its component and instance, newest first.
     """
 
     name = "node"
@@ -82,11 +86,13 @@ class ProcessesCollector:
         endpoints: Callable[[], tuple[Endpoint, ...]],
         identity: Callable[[], ClusterIdentity],
         of_user: Callable[[int], Sequence[Process]],
+        instances: Instances,
     ) -> None:
         self._endpoints = endpoints
         self._identity = identity
         self._of_user = of_user
-        self._cache = FamilyCache(process_families)
+        self._instances = instances
+        self._cache = FamilyCache(self._families)
 
     def collect(self) -> Iterable[Family]:
         """List the processes once and build the families."""
@@ -97,27 +103,23 @@ class ProcessesCollector:
     def runs(self, component: str) -> bool:
         """Tell whether a process of this component runs here now; raises SourceError."""
         identity = self._identity()
-        programs = Programs(self._of_user(identity.uid), identity.uid)
-        return any(
-            instances(each, programs.like(each.process), identity)
-            for each in self._endpoints()
-            if each.component == component
+        endpoints = [each for each in self._endpoints() if each.component == component]
+        return any(self._instances(endpoints, self._of_user(identity.uid), identity))
+
+    def _families(
+        self,
+        endpoints: Iterable[Endpoint],
+        processes: Sequence[Process],
+        identity: ClusterIdentity,
+    ) -> Iterator[Family]:
+        """Show 0 for a component that does not run, and the start of the newest one that does."""
+        one_each = {(each.component, each.instance_id): each for each in endpoints}
+        running = self._instances(one_each.values(), processes, identity)
+        newest = {key: instances[:1] for key, instances in zip(one_each, running)}
+        yield node.PROCESS_RUNNING.family((key, bool(some)) for key, some in newest.items())
+        yield node.PROCESS_START_TIME.family(
+            (key, process.start_time) for key, some in newest.items() for process in some
         )
-
-
-def process_families(
-    endpoints: Iterable[Endpoint], processes: Sequence[Process], identity: ClusterIdentity
-) -> Iterator[Family]:
-    """Show 0 for a component that does not run, and the start of the newest one that does."""
-    one_each = {(e.component, e.instance_id): e for e in endpoints}
-    programs = Programs(processes, identity.uid)
-    newest = {
-        key: instances(e, programs.like(e.process), identity)[:1] for key, e in one_each.items()
-    }
-    yield node.PROCESS_RUNNING.family((key, bool(found)) for key, found in newest.items())
-    yield node.PROCESS_START_TIME.family(
-        (key, process.start_time) for key, found in newest.items() for process in found
-    )
 
 
 class NodeInfoCollector:
@@ -129,7 +131,12 @@ class NodeInfoCollector:
         self._identify = identify
 
     def collect(self) -> Iterator[Family]:
-        """Build the one family."""
-        node = self._identify()
-        labels = (node.node_id, node.node_name, node.cluster_name, node.cluster_id)
-        yield NODE_INFO.family([(labels, 1)])
+        """Build the one family, which is on every page, whatever else could be found out."""
+        identity = self._identify()
+        labels = (
+            identity.node_id,
+            identity.node_name,
+            identity.cluster_name,
+            identity.cluster_id,
+        )
+        yield node.NODE_INFO.family([(labels, 1)])

@@ -6,12 +6,12 @@ what is known, and only the first one waits, for a bounded time, until something
 
 from __future__ import annotations
 
-import threading
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple
 
 import structlog
 
-from exporter.installation.facts import Finding, Installation
+from exporter.host.background import Background
+from exporter.installation.facts import Installation, Lookup
 from exporter.ports.facts import Endpoint
 
 _STOP_SECONDS = 3.0
@@ -27,9 +27,9 @@ class Pace(NamedTuple):
     searching: float = 15.0
     first_look: float = 8.0
 
-    def after(self, found: Installation) -> float:
+    def after(self, installation: Installation) -> float:
         """Say how long to wait after a look that gave this."""
-        known = found.gausshome or found.static is not None
+        known = installation.gausshome or installation.static is not None
         return self.interval if known else self.searching
 
 
@@ -49,29 +49,28 @@ class Discovery:
     ) -> None:
         self._refresh = refresh
         self._derive = derive
-        self._cancel = cancel
         self._pace = pace
         self._known = (nothing, derive(nothing))
-        self._told: frozenset[Finding] = frozenset()
-        self._looked = threading.Event()
-        self._stopping = threading.Event()
-        self._thread: Optional[threading.Thread] = None
+        self._logged: frozenset[Lookup] = frozenset()
+        self._background = Background(
+            "discovery",
+            self.look,
+            cancel=cancel,
+            failed=self._look_failed,
+            stop_seconds=_STOP_SECONDS,
+        )
 
     def start(self) -> None:
         """Begin to look."""
-        self._thread = threading.Thread(target=self._run, name="discovery", daemon=True)
-        self._thread.start()
+        self._background.start()
 
     def stop(self) -> None:
         """End; a program in flight is ended first."""
-        self._stopping.set()
-        self._cancel()
-        if self._thread is not None:
-            self._thread.join(_STOP_SECONDS)
+        self._background.stop()
 
     def wait_for_first(self, timeout: float) -> bool:
         """Wait until the first look has ended; ``timeout`` is in seconds."""
-        return self._looked.wait(timeout)
+        return self._background.wait_for_first(timeout)
 
     def installation(self) -> Installation:
         """Return what is known."""
@@ -81,37 +80,36 @@ class Discovery:
         """Return the endpoints of what is known."""
         return self._current()[1]
 
-    def look(self) -> None:
-        """Look once, and tell what is new."""
-        found = self._refresh()
-        if found is not self._known[0]:
-            self._known = (found, self._derive(found))
-            self._tell(found)
-        self._looked.set()
+    def look(self) -> float:
+        """Look once and log what is new; return how many seconds to wait before the next look."""
+        installation = self._refresh()
+        if installation is not self._known[0]:
+            self._known = (installation, self._derive(installation))
+            self._log(installation)
+        self._background.ready.set()
+        return self._pace.after(installation)
+
+    def _look_failed(self) -> None:
+        self._background.ready.set()
 
     def _current(self) -> tuple[Installation, tuple[Endpoint, ...]]:
-        if self._thread is not None:
-            self._looked.wait(self._pace.first_look)
+        if self._background.started:
+            self._background.wait_for_first(self._pace.first_look)
         return self._known
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self.look()
-            except Exception:  # noqa: BLE001 -- a look that fails must not be the last one
-                structlog.get_logger().exception("looking for the installation failed")
-            self._looked.set()
-            self._stopping.wait(self._pace.after(self._known[0]))
-
-    def _tell(self, found: Installation) -> None:
+    def _log(self, installation: Installation) -> None:
         """Log every problem once, and that it is gone once."""
         log = structlog.get_logger()
-        problems = frozenset(found.problems)
-        for finding in found.problems:
-            if finding not in self._told:
+        problems = frozenset(installation.problems)
+        for problem in installation.problems:
+            if problem not in self._logged:
                 log.warning(
-                    "not found", fact=finding.fact, origin=finding.origin, problem=finding.detail
+                    "not found", fact=problem.fact, origin=problem.origin, problem=problem.detail
                 )
-        if not problems and (self._told or found.static is not None):
-            log.info("installation known", gausshome=found.gausshome, node=found.node_name)
-        self._told = problems
+        if not problems and (self._logged or installation.static is not None):
+            log.info(
+                "installation known",
+                gausshome=installation.gausshome,
+                node=installation.node_name,
+            )
+        self._logged = problems

@@ -1,4 +1,4 @@
-"""Facts of the installation's files become the endpoints of this node. Pure.
+"""Facts of the installation's files, and the configuration's own, become this node's endpoints.
 
 Each rule names its source. An endpoint is given only where this installation uses it. Its
 addresses are those that the process must bind; where nobody told they are left open.
@@ -6,9 +6,10 @@ addresses are those that the process must bind; where nobody told they are left 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 
+from exporter.config.schema import EndpointConfig
 from exporter.installation.endpoints_database import (
     datanode_endpoints,
     dss_endpoints,
@@ -16,16 +17,55 @@ from exporter.installation.endpoints_database import (
     of_word,
 )
 from exporter.installation.facts import Installation
-from exporter.installation.static_config import StaticCmServer, StaticConfig, StaticNode
+from exporter.installation.static_config import StaticConfig, StaticNode
 from exporter.ports.facts import Endpoint
-
-__all__ = ["discovered_endpoints"]
 
 AGENT_PORT_OFFSET = 2  # CM cma_mes.cpp AGENT_RHB_PORT_INC
 AGENT_PORT_BASE = 5000  # the same: where no node has a cm_server
 ETCD, SHARED_DISK = 0, 2  # cm_server.conf ddb_type; anything else is DCC
 MAX_PORT = 65535
 _STATIC = "cluster_static_config"
+_CONFIG = "config"
+
+
+def node_endpoints(
+    installation: Installation, configured: Iterable[EndpointConfig]
+) -> tuple[Endpoint, ...]:
+    """List the endpoints of this node, the configured ones laid over the discovered ones."""
+    return merge_endpoints(discovered_endpoints(installation), configured)
+
+
+def merge_endpoints(
+    discovered: Iterable[Endpoint], configured: Iterable[EndpointConfig]
+) -> tuple[Endpoint, ...]:
+    """Lay configured endpoints over discovered ones.
+
+    An endpoint of the same key keeps what the configuration does not give; others are added.
+    """
+    merged = {endpoint.key: endpoint for endpoint in discovered}
+    for given in configured:
+        alone = of_word(given.endpoint, given.instance_id, given.port, given.process or "")
+        merged[alone.key] = _override(merged.get(alone.key, alone), given)
+    return tuple(merged.values())
+
+
+def _override(endpoint: Endpoint, given: EndpointConfig) -> Endpoint:
+    return replace(
+        endpoint,
+        port=given.port,
+        process=given.process or endpoint.process,
+        addresses=endpoint.addresses if given.addresses is None else given.addresses,
+        origin=_CONFIG,
+    )
+
+
+def own_port_problem(endpoints: Iterable[Endpoint], listen_ports: Container[int]) -> str:
+    """Tell which endpoint needs a port on which this exporter is to listen; empty if none."""
+    for endpoint in endpoints:
+        if endpoint.port in listen_ports:
+            needs = f"{endpoint.endpoint} of the cluster needs port {endpoint.port}"
+            return f"{needs}; choose another --web.listen-address"
+    return ""
 
 
 def discovered_endpoints(installation: Installation) -> tuple[Endpoint, ...]:
@@ -33,13 +73,14 @@ def discovered_endpoints(installation: Installation) -> tuple[Endpoint, ...]:
     node, static = installation.node, installation.static
     if node is None or static is None:
         return ()
-    found = [
+    endpoints = [
         *_cm_server(installation, static, node),
         *_cm_agent(installation, static, node),
         *datanode_endpoints(installation),
         *dss_endpoints(installation, node),
     ]
-    unique = {each.key: each for each in reversed(found) if 1 <= each.port <= MAX_PORT}
+    usable = (endpoint for endpoint in reversed(endpoints) if 1 <= endpoint.port <= MAX_PORT)
+    unique = {endpoint.key: endpoint for endpoint in usable}
     return tuple(reversed(tuple(unique.values())))
 
 
@@ -91,5 +132,5 @@ def _cm_agent(
 
 
 def _first_level_ports(static: StaticConfig) -> Iterator[int]:
-    servers: list[StaticCmServer] = [each.cm_server for each in static.nodes if each.cm_server]
+    servers = [node.cm_server for node in static.nodes if node.cm_server]
     return (server.port for server in servers if server.level == 1)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from typing import Optional
 
-from exporter.config.words import ENDPOINT_WORDS
+from exporter.config.words import ENDPOINT_WORDS, EndpointWord
 from exporter.host.facts import IPAddress
 from exporter.installation.facts import (
     Datanode,
@@ -203,9 +203,12 @@ def _required(word: str, hosts: Hosts) -> tuple[IPAddress, ...]:
     return four or known[:1]
 
 
-def of_word(word: str, instance_id: int, port: int) -> Endpoint:
-    """Make an endpoint that has its word's facts, and addresses that nobody told."""
-    facts = ENDPOINT_WORDS[word]
+def of_word(word: str, instance_id: object, port: int, process: str = "") -> Endpoint:
+    """Make an endpoint with the facts that follow from its word, and no addresses yet.
+
+    A word of the operator's own is its own component, whose program is ``process``.
+    """
+    facts = ENDPOINT_WORDS.get(word, EndpointWord(process=process, component=word))
     return Endpoint(
         endpoint=word,
         instance_id=str(instance_id),

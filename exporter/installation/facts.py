@@ -137,7 +137,7 @@ class FactState(str, enum.Enum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Lookup:
     """One fact that was looked for: from where, and what came of it.
 
     ``absent`` is a place where nothing need be; every other state but ``ok`` is a failure.
@@ -154,13 +154,17 @@ class Finding:
         return self.state not in (FactState.OK, FactState.ABSENT)
 
 
+NO_UID = -1
+"""The uid of a user that is not known here."""
+
+
 @dataclass(frozen=True)
 class Installation:
     """Everything that is known of the installation on this node.
 
     ``variables`` is the cluster user's environment as far as it matters, with the
     configuration's words in it. ``app_dirs`` are all directories that GAUSSHOME has led to,
-    resolved. ``findings`` tell of every place that was looked at, the failures among them; a
+    resolved. ``lookups`` tell of every place that was looked at, the failures among them; a
     fact whose file cannot be read any more keeps its last good value.
     """
 
@@ -177,7 +181,7 @@ class Installation:
     datanodes: tuple[Datanode, ...] = ()
     dss: Optional[DssInstance] = None
     hosts: Mapping[str, tuple[IPAddress, ...]] = field(default_factory=dict)
-    findings: tuple[Finding, ...] = ()
+    lookups: tuple[Lookup, ...] = ()
 
     @property
     def gausshome(self) -> str:
@@ -217,9 +221,9 @@ class Installation:
         return by_resource or any(each.settings and each.settings.dms for each in self.datanodes)
 
     @property
-    def problems(self) -> tuple[Finding, ...]:
-        """The findings that failed."""
-        return tuple(finding for finding in self.findings if finding.failed)
+    def problems(self) -> tuple[Lookup, ...]:
+        """The lookups that failed."""
+        return tuple(lookup for lookup in self.lookups if lookup.failed)
 
 
 @dataclass(frozen=True)

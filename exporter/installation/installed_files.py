@@ -20,7 +20,7 @@ from exporter.installation.facts import (
     DatanodeSettings,
     DssInstance,
     FactState,
-    Finding,
+    Lookup,
 )
 from exporter.installation.postgresql_conf import (
     INCLUDES,
@@ -38,116 +38,46 @@ from exporter.installation.text_files import (
 )
 
 HOSTS = "/etc/hosts"
-
-
-class InstalledFiles:
-    """Reads through ``files``, notes in ``facts``."""
-
-    def __init__(self, files: HostFiles, facts: Facts) -> None:
-        self._files = files
-        self._facts = facts
-
-    def static_config(self, path: str) -> Optional[StaticConfig]:
-        """Read the topology."""
-        return self._facts.read("static_config", path, self._parse_static_config)
-
-    def cm_agent(self, node: StaticNode) -> Optional[CmAgentSettings]:
-        """Read cm_agent.conf where CM is installed."""
-        path = posixpath.join(node.cm_dir, "cm_agent", "cm_agent.conf")
-        return (
-            self._facts.read("cm_agent_conf", path, self._parse_cm_agent) if node.has_cm else None
-        )
-
-    def cm_server(self, node: StaticNode) -> Optional[CmServerSettings]:
-        """Read cm_server.conf where the node has a cm_server."""
-        if not node.has_cm or node.cm_server is None:
-            return None
-        path = posixpath.join(node.cm_dir, "cm_server", "cm_server.conf")
-        return self._facts.read("cm_server_conf", path, self._parse_cm_server)
-
-    def resources(self, node: StaticNode) -> tuple[CmResource, ...]:
-        """Read cm_resource.json, which need not be there."""
-        if not node.has_cm:
-            return ()
-        path = posixpath.join(node.cm_dir, "cm_agent", "cm_resource.json")
-        found = self._facts.read("cm_resource", path, self._parse_resources, required=False)
-        return found or ()
-
-    def datanodes(self, node: StaticNode) -> Iterator[Datanode]:
-        """Read postgresql.conf of every datanode of the node."""
-        for installed in node.datanodes:
-            conf = posixpath.join(installed.data_dir, "postgresql.conf")
-            fact = f"postgresql_conf_{installed.instance_id}"
-            settings = self._facts.read(fact, conf, self._parse_datanode)
-            resolved = self._facts.read(
-                f"data_dir_{installed.instance_id}", installed.data_dir, self._files.resolve
-            )
-            yield Datanode(installed, resolved or installed.data_dir, conf, settings)
-
-    def dss(self, dss_home: str) -> Optional[DssInstance]:
-        """Read dss_inst.ini where DSS is installed."""
-        path = posixpath.join(dss_home, "cfg", "dss_inst.ini")
-        return self._facts.read("dss_inst", path, self._parse_dss) if dss_home else None
-
-    def hosts(self) -> Mapping[str, tuple[IPAddress, ...]]:
-        """Read the names of hosts."""
-        return self._facts.read("hosts", HOSTS, self._parse_hosts, required=False) or {}
-
-    def _parse_static_config(self, path: str) -> StaticConfig:
-        return parse_static_config(self._files.read(path, MAX_BYTES), path)
-
-    def _parse_cm_agent(self, path: str) -> CmAgentSettings:
-        return parse_cm_agent_conf(self._files.text(path), path)
-
-    def _parse_cm_server(self, path: str) -> CmServerSettings:
-        return parse_cm_server_conf(self._files.text(path), path)
-
-    def _parse_resources(self, path: str) -> tuple[CmResource, ...]:
-        return parse_cm_resource(self._files.text(path), path)
-
-    def _parse_datanode(self, path: str) -> DatanodeSettings:
-        return DatanodeConf(self._files).read(path)
-
-    def _parse_dss(self, path: str) -> DssInstance:
-        return parse_dss_inst(self._files.text(path), path)
-
-    def _parse_hosts(self, path: str) -> Mapping[str, tuple[IPAddress, ...]]:
-        return parse_hosts(self._files.text(path), path)
-
+MAX_DEPTH = 10  # openGauss-server guc-file.l: maximum nesting of included files
+MAX_FILES = 100
+_CONF_SUFFIX = ".conf"
 
 T = TypeVar("T")
 
 
-class Facts:
-    """Collects findings; a fact that cannot be read any more keeps its last good value."""
+class FactStore:
+    """Remembers the last good value of each fact, and what came of the last look for it.
+
+    It outlives a reader when the configuration is read anew. ``variables`` are those of the last
+    environment, ``app_dirs`` all directories that GAUSSHOME has led to.
+    """
 
     def __init__(self) -> None:
-        self.findings: list[Finding] = []
-        self._kept: dict[tuple[str, str], object] = {}
-
-    def begin(self) -> None:
-        """Look at everything anew; the last good values stay."""
-        self.findings = []
+        self.lookups: list[Lookup] = []
+        self.variables: Mapping[str, str] = {}
+        self.app_dirs: tuple[str, ...] = ()
+        self._last_good: dict[tuple[str, str], object] = {}
 
     def note(
         self, fact: str, origin: str, state: FactState = FactState.OK, detail: str = ""
     ) -> None:
-        """Add a finding that no file gave."""
-        self.findings.append(Finding(fact, origin, state, detail))
+        """Add what came of a look that read no file."""
+        self.lookups.append(Lookup(fact, origin, state, detail))
 
     def read(
         self, fact: str, path: str, reader: Callable[[str], T], *, required: bool = True
     ) -> Optional[T]:
         """Read a fact from a file; None when it never was read, or is not there and need not be.
 
-        A failure is a finding with the error's own words.
+        A fact that cannot be read any more keeps its last good value, and the failure is noted
+        with the error's own words.
         """
         key = (fact, path)
         try:
             value = reader(path)
         except MissingFileError as error:
             if not required:
-                self._kept.pop(key, None)
+                self._last_good.pop(key, None)
                 self.note(fact, path, FactState.ABSENT, "no such file")
                 return None
             self.note(fact, path, FactState.MISSING, str(error))
@@ -156,19 +86,76 @@ class Facts:
         except ParseError as error:
             self.note(fact, path, FactState.NOT_UNDERSTOOD, str(error))
         else:
-            self._kept[key] = value
+            self._last_good[key] = value
             self.note(fact, path)
             return value
-        return cast("Optional[T]", self._kept.get(key))  # put there by this very call, earlier
+        return cast("Optional[T]", self._last_good.get(key))  # put there by this call, earlier
 
 
-MAX_DEPTH = 10  # openGauss-server guc-file.l: maximum nesting of included files
+class InstalledFiles:
+    """Reads through ``files``, notes in ``store``."""
 
+    def __init__(self, files: HostFiles, store: FactStore) -> None:
+        self._files = files
+        self._store = store
 
-MAX_FILES = 100
+    def static_config(self, path: str) -> Optional[StaticConfig]:
+        """Read the topology."""
+        return self._store.read(
+            "static_config",
+            path,
+            lambda name: parse_static_config(self._files.read(name, MAX_BYTES), name),
+        )
 
+    def cm_agent(self, node: StaticNode) -> Optional[CmAgentSettings]:
+        """Read cm_agent.conf where CM is installed."""
+        if not node.has_cm:
+            return None
+        path = posixpath.join(node.cm_dir, "cm_agent", "cm_agent.conf")
+        return self._text("cm_agent_conf", path, parse_cm_agent_conf)
 
-_CONF_SUFFIX = ".conf"
+    def cm_server(self, node: StaticNode) -> Optional[CmServerSettings]:
+        """Read cm_server.conf where the node has a cm_server."""
+        if not node.has_cm or node.cm_server is None:
+            return None
+        path = posixpath.join(node.cm_dir, "cm_server", "cm_server.conf")
+        return self._text("cm_server_conf", path, parse_cm_server_conf)
+
+    def resources(self, node: StaticNode) -> tuple[CmResource, ...]:
+        """Read cm_resource.json, which need not be there."""
+        if not node.has_cm:
+            return ()
+        path = posixpath.join(node.cm_dir, "cm_agent", "cm_resource.json")
+        return self._text("cm_resource", path, parse_cm_resource, required=False) or ()
+
+    def datanodes(self, node: StaticNode) -> Iterator[Datanode]:
+        """Read postgresql.conf of every datanode of the node."""
+        for installed in node.datanodes:
+            number, directory = installed.instance_id, installed.data_dir
+            conf = posixpath.join(directory, "postgresql.conf")
+            settings = self._store.read(f"postgresql_conf_{number}", conf, self._settings)
+            resolved = self._store.read(f"data_dir_{number}", directory, self._files.resolve)
+            yield Datanode(installed, resolved or directory, conf, settings)
+
+    def dss(self, dss_home: str) -> Optional[DssInstance]:
+        """Read dss_inst.ini where DSS is installed."""
+        if not dss_home:
+            return None
+        return self._text("dss_inst", posixpath.join(dss_home, "cfg/dss_inst.ini"), parse_dss_inst)
+
+    def hosts(self) -> Mapping[str, tuple[IPAddress, ...]]:
+        """Read the names of hosts."""
+        return self._text("hosts", HOSTS, parse_hosts, required=False) or {}
+
+    def _text(
+        self, fact: str, path: str, parse: Callable[[str, str], T], *, required: bool = True
+    ) -> Optional[T]:
+        return self._store.read(
+            fact, path, lambda name: parse(self._files.text(name), name), required=required
+        )
+
+    def _settings(self, path: str) -> DatanodeSettings:
+        return DatanodeConf(self._files).read(path)
 
 
 class DatanodeConf:
@@ -211,8 +198,8 @@ class DatanodeConf:
         if not assignment.value:
             raise ParseError(f"{where}: expected a path, found none")
         try:
-            for each in self._paths(assignment.name, path):
-                yield from self._file(each, depth + 1)
+            for included in self._paths(assignment.name, path):
+                yield from self._file(included, depth + 1)
         except MissingFileError as error:
             if assignment.name != "include_if_exists":
                 raise SourceError(f"{where}: {error}") from error

@@ -12,7 +12,7 @@ from typing import Optional
 
 from exporter.errors import MissingFileError, ParseError, SourceError
 from exporter.host.files import HostFiles
-from exporter.installation.facts import Installation, StopMarker
+from exporter.installation.facts import NO_UID, Installation, StopMarker
 from exporter.installation.text_files import parse_pid_file
 from exporter.ports.facts import ClusterIdentity, PidFile
 
@@ -50,7 +50,13 @@ def _marker(files: HostFiles, directory: str, name: str) -> Optional[StopMarker]
 
 
 def read_identity(files: HostFiles, installation: Installation) -> ClusterIdentity:
-    """Tell what makes a process one of this cluster's, with the pid files as they are now."""
+    """Tell what makes a process one of this cluster's, with the pid files as they are now.
+
+    Raises SourceError while the cluster's user is not known: whoever holds a port would look like
+    a stranger.
+    """
+    if installation.uid == NO_UID:
+        raise SourceError(f"the cluster's OS user {installation.user!r} is not known")
     return ClusterIdentity(
         uid=installation.uid,
         user=installation.user,

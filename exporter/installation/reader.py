@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Callable, NamedTuple, Optional
+from dataclasses import replace
+from typing import Callable, Optional
 
 from exporter.config.schema import InstallationHints
 from exporter.errors import SourceError
 from exporter.host.command import Account
 from exporter.host.files import WatchedFiles
 from exporter.installation.environment import Environment, EnvironmentSearch
-from exporter.installation.facts import CmResource, FactState, Installation
-from exporter.installation.installed_files import Facts, InstalledFiles
+from exporter.installation.facts import CmResource, FactState, Installation, Lookup
+from exporter.installation.installed_files import FactStore, InstalledFiles
 from exporter.installation.static_config import StaticConfig, StaticNode
 
 MAX_APP_DIRS = 16
 CONFIGURED = "configuration"
-NO_UID = -1
 _TOLD = ("GAUSSHOME", "GAUSSLOG", "DSS_HOME", "GS_CLUSTER_NAME")
 _ROOT = "openGauss never runs as root: set installation.user"
 _NOWHERE = (
@@ -27,72 +26,51 @@ _NOWHERE = (
 )
 
 
-class Defaults(NamedTuple):
-    """What holds where neither the configuration nor the installation says anything."""
-
-    user: str
-    host_name: str
-
-
-@dataclass
-class Remembered:
-    """What outlives a reader when the configuration is read anew: the last good facts."""
-
-    facts: Facts = field(default_factory=Facts)
-    variables: Mapping[str, str] = field(default_factory=dict)
-    app_dirs: tuple[str, ...] = ()
-
-
 class InstallationReader:
     """Knows the installation of one cluster user; for one thread.
 
-    ``account`` looks a user up, and raises SourceError when there is none. ``remembered`` is
-    what an earlier reader of the same installation has left.
+    ``nothing`` is what holds before the first look: the user, and what the node is called where
+    nobody says it. ``account`` looks a user up, and raises SourceError when there is none.
+    ``store`` has what an earlier reader of the same installation has left. ``known`` is what the
+    last look gave.
     """
 
     def __init__(
         self,
         hints: InstallationHints,
-        defaults: Defaults,
+        nothing: Installation,
         files: WatchedFiles,
         environment: EnvironmentSearch,
         account: Callable[[str], Account],
-        remembered: Remembered,
+        store: FactStore,
     ) -> None:
         self._hints = hints
-        self._defaults = defaults
         self._files = files
         self._environment = environment
         self._account = account
-        self._remembered = remembered
-        self._facts = remembered.facts
-        self._installed = InstalledFiles(files, self._facts)
-        self._last: Optional[tuple[Environment, Installation]] = None
+        self._store = store
+        self._installed = InstalledFiles(files, store)
+        self._last: Optional[Environment] = None
+        self.known = nothing
+        self._default_name = nothing.node_name
 
     def refresh(self) -> Installation:
-        """Return what is known now; what went wrong is in its findings, and never raised."""
-        user = self._hints.user or self._defaults.user
+        """Return what is known now; what went wrong is in its lookups, and never raised."""
+        user = self.known.user
         try:
             account = self._account(user)
         except SourceError as error:
-            return self._without_user(user, error)
+            missing = Lookup("user", user, FactState.MISSING, str(error))
+            return replace(self.known, lookups=(missing,))
         environment = self._environment.find(self._hints, account)
-        if self._last and self._last[0] == environment and not self._files.changed():
-            return self._last[1]
+        if self._last == environment and not self._files.changed():
+            return self.known
         self._files.forget()
-        self._facts.begin()
+        self._store.lookups = []
         if account.uid == 0:
-            self._facts.note("user", user, FactState.NOT_UNDERSTOOD, _ROOT)
-        found = self._read(account, environment)
-        self._last = (environment, found)
-        return found
-
-    def _without_user(self, user: str, error: SourceError) -> Installation:
-        self._facts.begin()
-        self._facts.note("user", user, FactState.MISSING, str(error))
-        name = self._hints.node_name or self._defaults.host_name
-        known = self._last[1] if self._last else Installation(user, NO_UID, name)
-        return replace(known, findings=tuple(self._facts.findings))
+            self._store.note("user", user, FactState.NOT_UNDERSTOOD, _ROOT)
+        self._last, self.known = environment, self._read(account, environment)
+        return self.known
 
     def _read(self, account: Account, environment: Environment) -> Installation:
         variables = self._settle(environment)
@@ -101,15 +79,15 @@ class InstallationReader:
         base = Installation(
             user=account.name,
             uid=account.uid,
-            node_name=self._hints.node_name or (node.name if node else self._defaults.host_name),
+            node_name=self._hints.node_name or (node.name if node else self._default_name),
             variables=variables,
             app_dirs=self._resolve_app_dir(variables.get("GAUSSHOME")),
             static=static,
             node_id=node.node_id if node else None,
             hosts=self._installed.hosts(),
         )
-        found = self._read_node(base, node) if node else base
-        return replace(found, findings=tuple(self._facts.findings))
+        installation = self._read_node(base, node) if node else base
+        return replace(installation, lookups=tuple(self._store.lookups))
 
     def _read_node(self, base: Installation, node: StaticNode) -> Installation:
         resources = self._installed.resources(node)
@@ -127,8 +105,8 @@ class InstallationReader:
 
     def _settle(self, environment: Environment) -> Mapping[str, str]:
         """Lay the configuration's words over the environment; without any keep the last one."""
-        self._facts.findings.extend(environment.findings)
-        self._remembered.variables = environment.variables or self._remembered.variables
+        self._store.lookups.extend(environment.lookups)
+        self._store.variables = environment.variables or self._store.variables
         hints = self._hints
         given = {
             "GAUSSHOME": hints.gausshome,
@@ -136,13 +114,13 @@ class InstallationReader:
             "DSS_HOME": hints.dss_home,
         }
         configured = {name: value for name, value in given.items() if value}
-        variables = {**self._remembered.variables, **configured}
+        variables = {**self._store.variables, **configured}
         if not (environment.variables or hints.gausshome):
-            self._facts.note("GAUSSHOME", "environment", FactState.MISSING, _NOWHERE)
+            self._store.note("GAUSSHOME", "environment", FactState.MISSING, _NOWHERE)
         for name in _TOLD:
             if name in variables:
                 origin = CONFIGURED if name in configured else environment.origin or "kept"
-                self._facts.note(name, origin, detail=variables[name])
+                self._store.note(name, origin, detail=variables[name])
         return variables
 
     def _static_config(self, variables: Mapping[str, str]) -> Optional[StaticConfig]:
@@ -161,17 +139,17 @@ class InstallationReader:
         except KeyError:
             numbers = ", ".join(str(node.node_id) for node in static.nodes)
             problem = f"expected one of {numbers}, found {wanted}"
-            self._facts.note("node_id", CONFIGURED, FactState.NOT_UNDERSTOOD, problem)
+            self._store.note("node_id", CONFIGURED, FactState.NOT_UNDERSTOOD, problem)
             return None
 
     def _resolve_app_dir(self, gausshome: Optional[str]) -> tuple[str, ...]:
         """Remember every directory that GAUSSHOME led to: an upgrade leaves processes behind."""
         if gausshome:
             self._files.watch(gausshome)
-            current = self._facts.read("app_dir", gausshome, self._files.resolve) or gausshome
-            others = tuple(known for known in self._remembered.app_dirs if known != current)
-            self._remembered.app_dirs = (*others, current)[-MAX_APP_DIRS:]
-        return self._remembered.app_dirs
+            current = self._store.read("app_dir", gausshome, self._files.resolve) or gausshome
+            others = tuple(path for path in self._store.app_dirs if path != current)
+            self._store.app_dirs = (*others, current)[-MAX_APP_DIRS:]
+        return self._store.app_dirs
 
 
 def _dss_home(resources: tuple[CmResource, ...], node: StaticNode) -> str:

@@ -52,6 +52,14 @@ def instances(
     return tuple(sorted(alone, key=lambda p: (p.id.start_ticks, p.id.pid), reverse=True))
 
 
+def instances_of(
+    endpoints: Iterable[Endpoint], processes: Iterable[Process], identity: ClusterIdentity
+) -> tuple[tuple[Process, ...], ...]:
+    """Return for each endpoint the processes of its component and instance, newest first."""
+    programs = Programs(processes, identity.uid)
+    return tuple(instances(each, programs.like(each.process), identity) for each in endpoints)
+
+
 def is_instance(endpoint: Endpoint, process: Process, identity: ClusterIdentity) -> bool:
     """Tell whether it is the cluster's user, the component's program and the same instance."""
     return (

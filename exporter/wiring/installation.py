@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from dataclasses import dataclass
 from typing import Callable, Optional
 
-from exporter.config import Config, merge_endpoints
-from exporter.errors import SourceError
+from exporter.config import Config
+from exporter.host.clock import boot_time
 from exporter.host.command import Runner
 from exporter.host.files import HostFiles, WatchedFiles
+from exporter.host.processes import ProcessReader
+from exporter.host.procfs import Procfs
+from exporter.host.users import UserNames
 from exporter.installation.accounts import Accounts, own_user
-from exporter.installation.cluster_processes import ClusterProcesses
 from exporter.installation.discovery import Discovery
-from exporter.installation.endpoints import discovered_endpoints
+from exporter.installation.endpoints import node_endpoints, own_port_problem
 from exporter.installation.environment import EnvironmentSearch, ShellEnvironment
-from exporter.installation.facts import Installation, StopMarker
+from exporter.installation.facts import NO_UID, Installation, StopMarker
+from exporter.installation.installed_files import FactStore
 from exporter.installation.markers import read_identity, read_markers
-from exporter.installation.reader import NO_UID, Defaults, InstallationReader, Remembered
+from exporter.installation.reader import InstallationReader
 from exporter.options import Options
 from exporter.ports.facts import ClusterIdentity, Endpoint
 
@@ -38,11 +42,7 @@ class InstallationParts:
     def own_port_problem(self, options: Options) -> str:
         """Look, and tell which endpoint needs a port on which we are to listen; empty if none."""
         self.discovery.look()
-        for endpoint in self.discovery.endpoints():
-            if endpoint.port in options.listen_ports:
-                needs = f"{endpoint.endpoint} of the cluster needs port {endpoint.port}"
-                return f"{needs}; choose another --web.listen-address"
-        return ""
+        return own_port_problem(self.discovery.endpoints(), options.listen_ports)
 
 
 class InstallationWiring:
@@ -52,63 +52,44 @@ class InstallationWiring:
     """
 
     def __init__(self) -> None:
-        self._remembered: dict[tuple[Optional[str], ...], Remembered] = {}
+        self._stores: dict[tuple[Optional[str], ...], FactStore] = {}
 
     def __call__(self, options: Options, config: Config, host_name: str) -> InstallationParts:
         """Make the parts for one configuration; raises SourceError for a user that is not here."""
-        wanted = config.installation
-        _check_user(options, wanted.user)
-        same = (wanted.user, wanted.env_file, wanted.gausshome)
-        remembered = self._remembered.setdefault(same, Remembered())
-        return _parts(options, config, host_name, remembered)
-
-
-def _check_user(options: Options, name: Optional[str]) -> None:
-    if name is not None:
-        try:
-            Accounts(HostFiles(options.rootfs), own_user()).find(name)
-        except SourceError:
-            raise SourceError(f"installation.user: no user {name!r} here") from None
-
-
-def _parts(
-    options: Options, config: Config, host_name: str, remembered: Remembered
-) -> InstallationParts:
-    runner, files = Runner(), HostFiles(options.rootfs)
-    reader, nothing = _reader(options, config, host_name, runner, remembered)
-    discovery = Discovery(reader.refresh, _derive(config), nothing, runner.stop)
-
-    def identity() -> ClusterIdentity:
-        found = discovery.installation()
-        if found.uid == NO_UID:  # whoever holds a port would look like a stranger
-            raise SourceError(f"the cluster's OS user {found.user!r} is not known")
-        return read_identity(files, found)
-
-    return InstallationParts(discovery, identity, lambda home: read_markers(files, home))
+        hints, files, runner = config.installation, HostFiles(options.rootfs), Runner()
+        if hints.user is not None:
+            Accounts(files, own_user()).require(hints.user)
+        same = (hints.user, hints.env_file, hints.gausshome)
+        store = self._stores.setdefault(same, FactStore())
+        reader = _reader(options, config, host_name, runner, store)
+        discovery = Discovery(
+            reader.refresh,
+            lambda installation: node_endpoints(installation, config.endpoints),
+            reader.known,
+            runner.stop,
+        )
+        return InstallationParts(
+            discovery,
+            lambda: read_identity(files, discovery.installation()),
+            lambda gausshome: read_markers(files, gausshome),
+        )
 
 
 def _reader(
-    options: Options, config: Config, host_name: str, runner: Runner, remembered: Remembered
-) -> tuple[InstallationReader, Installation]:
+    options: Options, config: Config, host_name: str, runner: Runner, store: FactStore
+) -> InstallationReader:
     hints = config.installation
-    files, own = WatchedFiles(options.rootfs), own_user()
-    shell = ShellEnvironment(runner.run) if files.is_own_root else None
-    search = EnvironmentSearch(files, ClusterProcesses(options.procfs), shell, os.environ)
-    defaults = Defaults(own.name, host_name)
-    accounts = Accounts(files, own)
-    reader = InstallationReader(hints, defaults, files, search, accounts.find, remembered)
-    name = hints.node_name or host_name
-    return reader, Installation(hints.user or own.name, NO_UID, name)
-
-
-def _derive(config: Config) -> Callable[[Installation], tuple[Endpoint, ...]]:
-    return lambda found: merge_endpoints(discovered_endpoints(found), config.endpoints)
+    files, own, procfs = WatchedFiles(options.rootfs), own_user(), Procfs(options.procfs)
+    processes = ProcessReader(procfs, UserNames(options.rootfs, time.monotonic), boot_time)
+    evaluate = ShellEnvironment(runner.run).evaluate if files.is_own_root else None
+    search = EnvironmentSearch(files, processes, evaluate, os.environ)
+    nothing = Installation(hints.user or own.name, NO_UID, hints.node_name or host_name)
+    return InstallationReader(hints, nothing, files, search, Accounts(files, own).find, store)
 
 
 def look_for_installation(
     options: Options, config: Config
 ) -> tuple[Installation, tuple[Endpoint, ...]]:
     """Look once for the installation and the endpoints of this node."""
-    reader, _ = _reader(options, config, platform.node(), Runner(), Remembered())
-    found = reader.refresh()
-    return found, _derive(config)(found)
+    installation = _reader(options, config, platform.node(), Runner(), FactStore()).refresh()
+    return installation, node_endpoints(installation, config.endpoints)

@@ -12,8 +12,8 @@ from exporter.installation.facts import (
     CmServerSettings,
     DatanodeSettings,
     FactState,
-    Finding,
     Installation,
+    Lookup,
 )
 from exporter.installation.members import cluster_id
 from exporter.ports.facts import Endpoint
@@ -23,10 +23,10 @@ KNOWN = installation(
     variables={"GAUSSHOME": "/opt/app", "GS_CLUSTER_NAME": "mine"},
     cm_server=CmServerSettings(2),
     app_dirs=("/opt/app_1",),
-    findings=(
-        Finding("environment", "process 35 (om_monitor)"),
-        Finding("cm_resource", "/cm/cm_resource.json", FactState.ABSENT, "no such file"),
-        Finding("dss_inst", "/dss/x.ini", FactState.NOT_UNDERSTOOD, "x.ini: INST_ID: expected"),
+    lookups=(
+        Lookup("environment", "process 35 (om_monitor)"),
+        Lookup("cm_resource", "/cm/cm_resource.json", FactState.ABSENT, "no such file"),
+        Lookup("dss_inst", "/dss/x.ini", FactState.NOT_UNDERSTOOD, "x.ini: INST_ID: expected"),
     ),
 )
 ENDPOINTS = (

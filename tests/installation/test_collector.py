@@ -6,7 +6,7 @@ import pytest
 
 from exporter.errors import SourceError
 from exporter.installation.collector import InstallationCollector, MarkersCollector, marker_families
-from exporter.installation.facts import FactState, Finding, Installation, StopMarker
+from exporter.installation.facts import FactState, Installation, Lookup, StopMarker
 from exporter.scrape.base import Family
 from tests.support.installations import installation
 
@@ -28,16 +28,14 @@ def test_members_and_success_are_shown() -> None:
 
 def test_a_failure_shows_as_0_and_keeps_the_members() -> None:
     """The last good facts stay on the page; what need not be there is no failure."""
-    missing = Finding("static_config", "/x", FactState.MISSING)
+    missing = Lookup("static_config", "/x", FactState.MISSING)
     found = _samples(
-        list(InstallationCollector(lambda: installation(findings=(missing,))).collect())
+        list(InstallationCollector(lambda: installation(lookups=(missing,))).collect())
     )
     assert found["opengauss_exporter_discovery_success"] == {(): 0}
     assert len(found["opengauss_cluster_member"]) == 6
-    absent = Finding("cm_resource", "/x", FactState.ABSENT)
-    found = _samples(
-        list(InstallationCollector(lambda: installation(findings=(absent,))).collect())
-    )
+    absent = Lookup("cm_resource", "/x", FactState.ABSENT)
+    found = _samples(list(InstallationCollector(lambda: installation(lookups=(absent,))).collect()))
     assert found["opengauss_exporter_discovery_success"] == {(): 1}
 
 

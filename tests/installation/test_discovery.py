@@ -11,13 +11,13 @@ from structlog.testing import capture_logs
 
 from exporter.installation.discovery import Discovery, Pace
 from exporter.installation.endpoints import discovered_endpoints
-from exporter.installation.facts import FactState, Finding, Installation
+from exporter.installation.facts import FactState, Installation, Lookup
 from exporter.ports.facts import Endpoint
 from tests.support.installations import installation
 
 NOTHING = Installation("omm", -1, "host")
 KNOWN = installation()
-PROBLEM = Finding("static_config", "/x", FactState.MISSING, "/x: No such file")
+PROBLEM = Lookup("static_config", "/x", FactState.MISSING, "/x: No such file")
 
 
 class Host:
@@ -107,7 +107,8 @@ def test_a_look_that_fails_is_not_the_last_one(started: list[Discovery]) -> None
         assert host.last_was_taken.wait(30)
         discovery.stop()
     assert discovery.installation() is KNOWN
-    assert logs[0]["event"] == "looking for the installation failed"
+    assert logs[0]["event"] == "a step failed"
+    assert logs[0]["service"] == "discovery"
 
 
 def test_stopping_ends_a_look_in_flight() -> None:
@@ -137,7 +138,7 @@ def test_endpoints_are_derived_only_from_new_facts() -> None:
 
 def test_a_problem_is_told_once_and_its_end_once() -> None:
     """The log does not fill while something stays broken."""
-    broken = [installation(findings=(PROBLEM,)) for _ in range(3)]
+    broken = [installation(lookups=(PROBLEM,)) for _ in range(3)]
     answers = iter([*broken, KNOWN, installation()])
     discovery = Discovery(lambda: next(answers), discovered_endpoints, NOTHING)
     with capture_logs() as logs:

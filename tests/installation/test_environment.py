@@ -12,7 +12,6 @@ from exporter.config.schema import InstallationHints
 from exporter.errors import SourceError
 from exporter.host.command import Account
 from exporter.host.files import HostFiles
-from exporter.installation.cluster_processes import ClusterProcesses
 from exporter.installation.environment import Environment, EnvironmentSearch
 from exporter.installation.facts import FactState
 from tests.support.trees import ENV_FILE, HOME, US, FakeProc, Tree
@@ -47,8 +46,7 @@ class World:
         self.proc = FakeProc(directory / "proc")
         files = HostFiles(self.tree.root)
         self.shell = Shell(files)
-        processes = ClusterProcesses(self.proc.root)
-        self.search = EnvironmentSearch(files, processes, self.shell, own or {})
+        self.search = EnvironmentSearch(files, self.proc.reader(), self.shell.evaluate, own or {})
 
     def find(self, **hints: str) -> Environment:
         """Look once."""
@@ -69,8 +67,8 @@ def test_nothing_found_tells_where_was_looked(world: World) -> None:
     """No variables, no failure, and every place by its name."""
     found = world.find()
     assert found.variables == {}
-    assert [finding.origin for finding in found.findings] == [f"{HOME}/.bashrc"]
-    assert not any(finding.failed for finding in found.findings)
+    assert [lookup.origin for lookup in found.lookups] == [f"{HOME}/.bashrc"]
+    assert not any(lookup.failed for lookup in found.lookups)
 
 
 def test_the_places_are_asked_in_their_order(world: World) -> None:
@@ -127,10 +125,10 @@ def test_a_failing_file_keeps_what_it_said_before(world: World) -> None:
     for _ in range(2):
         found = world.find()
         assert _tells(found)[0] == "/one/app"
-        assert [f.detail for f in found.findings if f.failed] == [f"{HOME}/.bashrc: line 3: broken"]
+        assert [f.detail for f in found.lookups if f.failed] == [f"{HOME}/.bashrc: line 3: broken"]
     assert len(world.shell.asked) == 2
     world.tree.write(f"{HOME}/.bashrc", "/two/app")
-    assert not any(finding.failed for finding in world.find().findings)
+    assert not any(lookup.failed for lookup in world.find().lookups)
 
 
 def test_a_configured_file_must_say_something(world: World) -> None:
@@ -138,13 +136,13 @@ def test_a_configured_file_must_say_something(world: World) -> None:
     world.proc.add(7, "om_monitor", GAUSSHOME="/running/app")
     found = world.find(env_file="/nowhere.env")
     assert _tells(found)[0] == "/running/app"
-    assert [(f.origin, f.state) for f in found.findings if f.failed] == [
+    assert [(f.origin, f.state) for f in found.lookups if f.failed] == [
         ("/nowhere.env", FactState.MISSING)
     ]
     world.tree.write(ENV_FILE, "")
     found = world.find(env_file=ENV_FILE)
     assert _tells(found)[0] == "/running/app"
-    assert [(f.state, f.detail) for f in found.findings if f.failed] == [
+    assert [(f.state, f.detail) for f in found.lookups if f.failed] == [
         (FactState.NOT_UNDERSTOOD, "sets no GAUSSHOME")
     ]
 
@@ -170,16 +168,16 @@ def test_below_another_root_bash_is_not_asked(tmp_path: Path) -> None:
     """It would see our files, not the host's."""
     tree = Tree(tmp_path / "root")
     tree.write(f"{HOME}/.bashrc", "/app")
-    processes = ClusterProcesses(FakeProc(tmp_path / "proc").root)
+    processes = FakeProc(tmp_path / "proc").reader()
     search = EnvironmentSearch(HostFiles(tree.root), processes, None, {})
     found = search.find(InstallationHints(), US)
     assert found.variables == {}
-    assert found.findings[0].detail == "not evaluated below another root"
+    assert found.lookups[0].detail == "not evaluated below another root"
 
 
 def test_an_unreadable_crontab_is_no_failure(world: World) -> None:
     """An ordinary user may not read the spool; that is told, and nothing more."""
     world.tree.write("/var/spool/cron/omm/is-a-directory", "")
     found = world.find()
-    assert not any(finding.failed for finding in found.findings)
-    assert "/var/spool/cron/omm" in [finding.origin for finding in found.findings]
+    assert not any(lookup.failed for lookup in found.lookups)
+    assert "/var/spool/cron/omm" in [lookup.origin for lookup in found.lookups]

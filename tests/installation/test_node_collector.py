@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from exporter.installation.collector import ProcessesCollector
+from exporter.ports.relation import instances_of
 from tests.support.facts import CLUSTER, OTHER_USER, endpoint, process
 
 
@@ -16,11 +17,13 @@ def test_a_component_that_does_not_run_is_shown_as_0() -> None:
         endpoint("cm_server_ha"),
         replace(endpoint("dss", process="dssserver"), component="dss"),
     )
-    collector = ProcessesCollector(lambda: endpoints, lambda: CLUSTER, lambda _uid: table)
+    collector = ProcessesCollector(
+        lambda: endpoints, lambda: CLUSTER, lambda _uid: table, instances_of
+    )
     running, start = collector.collect()
     assert [s.value for s in running.samples] == [1, 0]
     assert [s.value for s in start.samples] == [1_700_000_009.0]
-    none = ProcessesCollector(lambda: endpoints, lambda: CLUSTER, lambda _uid: [])
+    none = ProcessesCollector(lambda: endpoints, lambda: CLUSTER, lambda _uid: [], instances_of)
     running, start = none.collect()
     assert [s.value for s in running.samples] == [0, 0]
     assert start.samples == []

@@ -11,11 +11,17 @@ from exporter.config.schema import InstallationHints
 from exporter.errors import SourceError
 from exporter.host.command import Account
 from exporter.host.files import WatchedFiles
-from exporter.installation.cluster_processes import ClusterProcesses
 from exporter.installation.endpoints import discovered_endpoints
 from exporter.installation.environment import EnvironmentSearch
-from exporter.installation.facts import CmAgentSettings, CmServerSettings, FactState, Installation
-from exporter.installation.reader import Defaults, InstallationReader, Remembered
+from exporter.installation.facts import (
+    NO_UID,
+    CmAgentSettings,
+    CmServerSettings,
+    FactState,
+    Installation,
+)
+from exporter.installation.installed_files import FactStore
+from exporter.installation.reader import InstallationReader
 from tests.support.static_config_writer import make_cluster, write_static_config
 from tests.support.trees import APP, CM, DATA, US, FakeProc, Tree
 
@@ -28,19 +34,21 @@ class World:
     def __init__(self, directory: Path, **hints: object) -> None:
         self.tree = Tree(directory / "root")
         self.proc = FakeProc(directory / "proc")
-        self.remembered = Remembered()
+        self.store = FactStore()
         self.configure(**hints)
 
     def configure(self, **hints: object) -> None:
         """Let another reader take over, as when the configuration is read anew."""
         files = WatchedFiles(self.tree.root)
+        given = InstallationHints(**hints)  # type: ignore[arg-type]  # each test gives what it means
+        name = given.node_name or "myhost"
         self.reader = InstallationReader(
-            InstallationHints(**hints),  # type: ignore[arg-type]  # each test gives what it means
-            Defaults("omm", "myhost"),
+            given,
+            Installation(given.user or "omm", NO_UID, name),
             files,
-            EnvironmentSearch(files, ClusterProcesses(self.proc.root), None, {}),
+            EnvironmentSearch(files, self.proc.reader(), None, {}),
             _account,
-            self.remembered,
+            self.store,
         )
 
     def start(self, gausshome: str = APP) -> None:
@@ -73,7 +81,7 @@ def _ports(installation: Installation) -> dict[str, int]:
 
 
 def _failed(installation: Installation) -> list[tuple[str, FactState]]:
-    return [(finding.fact, finding.state) for finding in installation.problems]
+    return [(lookup.fact, lookup.state) for lookup in installation.problems]
 
 
 def test_a_healthy_installation_is_known_completely(world: World) -> None:

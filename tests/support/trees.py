@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Optional, Union
 
 from exporter.host.command import Account
+from exporter.host.processes import ProcessReader
+from exporter.host.procfs import Procfs
+from exporter.host.users import UserNames
 from exporter.installation.static_config import StaticConfig
 from tests.support.static_config_writer import make_cluster, write_static_config
 
@@ -76,6 +79,11 @@ class FakeProc:
     def __init__(self, root: Path) -> None:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
+        (root / "stat").write_text("btime 1795348701\n")
+
+    def reader(self) -> ProcessReader:
+        """Make what reads these processes."""
+        return ProcessReader(Procfs(self.root), UserNames(Path("/"), lambda: 0.0), lambda: 0.0)
 
     def add(self, pid: int, program: str, start: int = 100, **environ: str) -> None:
         """Let a process run."""

@@ -18,16 +18,18 @@ from exporter.config import Config, EndpointConfig
 from exporter.config.schema import InstallationHints
 from exporter.host.command import Account, Runner
 from exporter.host.files import WatchedFiles
-from exporter.installation.cluster_processes import ClusterProcesses
 from exporter.installation.endpoints import discovered_endpoints
 from exporter.installation.environment import EnvironmentSearch, ShellEnvironment
-from exporter.installation.reader import Defaults, InstallationReader, Remembered
+from exporter.installation.facts import NO_UID, Installation
+from exporter.installation.installed_files import FactStore
+from exporter.installation.reader import InstallationReader
 from exporter.options import Options
 from exporter.ports.bind import holds_all
 from exporter.ports.sock_diag import SockDiag
 from exporter.wiring.installation import InstallationParts, InstallationWiring
 from tests.lab.cluster import Lab
 from tests.lab.standins.plan import NodePlan
+from tests.support.trees import FakeProc
 
 CapSys = pytest.CaptureFixture[str]
 SAMPLES = Path(__file__).resolve().parents[1] / "samples/cluster_static_config"
@@ -187,17 +189,16 @@ def test_without_a_static_config_there_are_no_targets(tmp_path: Path, capsys: Ca
     ],
 )
 def test_an_environment_file_with_bad_habits_costs_no_fact(
-    trees: Lab, habit: str, message: str
+    trees: Lab, habit: str, message: str, tmp_path: Path
 ) -> None:
     """What was known stays, what is wrong is told with file and line, and mending it ends that."""
     node, account = trees.node(1), Account.of(trees.account.pw_name)
     files = WatchedFiles()
     shell = ShellEnvironment(Runner(grace_seconds=0.1).run, 0.5)
-    search = EnvironmentSearch(files, ClusterProcesses(Path("/nonexistent")), shell, {})
+    search = EnvironmentSearch(files, FakeProc(tmp_path / "proc").reader(), shell.evaluate, {})
     hints = InstallationHints(user=account.name, env_file=str(node.env_file))
-    reader = InstallationReader(
-        hints, Defaults("nobody", "here"), files, search, lambda _: account, Remembered()
-    )
+    nothing = Installation(account.name, NO_UID, "here")
+    reader = InstallationReader(hints, nothing, files, search, lambda _: account, FactStore())
     before, good = reader.refresh(), node.env_file.read_text()
     assert before.problems == ()
     try:
@@ -262,7 +263,7 @@ def test_a_running_process_tells_the_environment(running: Lab) -> None:
     parts = _parts(running, node)
     parts.discovery.look()
     found = parts.discovery.installation()
-    origins = [each.origin for each in found.findings if each.fact == "environment"]
+    origins = [each.origin for each in found.lookups if each.fact == "environment"]
     assert origins[-1].endswith("(om_monitor)")
     assert found.gausslog == str(node.gausslog)
     assert found.problems == ()

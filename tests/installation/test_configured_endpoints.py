@@ -6,8 +6,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from exporter.config import Config, EndpointConfig, configured_endpoints, merge_endpoints
+from exporter.config import EndpointConfig
 from exporter.config.words import ENDPOINT_WORDS
+from exporter.installation.endpoints import merge_endpoints
 from exporter.ports.facts import Endpoint
 
 _FOUND = Endpoint(
@@ -46,7 +47,7 @@ def test_a_known_word_brings_its_facts(
     word: str, process: str, component: str, *, precheck: bool
 ) -> None:
     """An endpoint of a known word needs a port only; what is true of it follows from the word."""
-    (endpoint,) = configured_endpoints(Config(endpoints=(EndpointConfig(word, "1", 15300),)))
+    (endpoint,) = merge_endpoints((), [EndpointConfig(word, "1", 15300)])
     binds = word not in NOBODY_BINDS
     assert endpoint == Endpoint(
         word, "1", 15300, process, component, binds=binds, precheck=precheck
@@ -61,7 +62,7 @@ def test_every_known_word_is_tried_above() -> None:
 def test_a_custom_word_is_its_own_component() -> None:
     """A word of one's own names the component, which no cm_agent checks."""
     given = EndpointConfig("web", "", 8080, (), "/usr/sbin/nginx")
-    (endpoint,) = configured_endpoints(Config(endpoints=(given,)))
+    (endpoint,) = merge_endpoints((), [given])
     assert endpoint == Endpoint("web", "", 8080, "/usr/sbin/nginx", "web", addresses=())
 
 

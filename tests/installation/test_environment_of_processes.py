@@ -1,15 +1,23 @@
-"""Finding the environment of the cluster's processes."""
+"""The environment of the cluster's own processes."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Optional
 
 import pytest
 
-from exporter.installation.cluster_processes import ClusterProcesses
+from exporter.config.schema import InstallationHints
+from exporter.host.command import Account
+from exporter.host.files import HostFiles
+from exporter.host.processes import ProcessReader
+from exporter.host.procfs import Procfs
+from exporter.host.users import UserNames
+from exporter.installation.environment import Environment, EnvironmentSearch
 from tests.support.trees import UID, FakeProc
 
 
@@ -19,15 +27,26 @@ def proc(tmp_path: Path) -> FakeProc:
     return FakeProc(tmp_path / "proc")
 
 
+def _find(
+    processes: ProcessReader, uid: int = UID, gausshome: Optional[str] = None
+) -> Optional[Environment]:
+    """Look once where nothing but the processes can tell; None when none of them does."""
+    files = HostFiles(Path("/nonexistent"))
+    account = Account("omm", uid, uid, (uid,), "/home/omm")
+    search = EnvironmentSearch(files, processes, None, {})
+    environment = search.find(InstallationHints(gausshome=gausshome), account)
+    return environment if environment.variables else None
+
+
 def test_the_longest_living_program_is_asked_and_its_newest_process(proc: FakeProc) -> None:
     """om_monitor goes before the others, whatever their numbers."""
     proc.add(10, "gaussdb", 900, GAUSSHOME="/gaussdb")
     proc.add(20, "om_monitor", 100, GAUSSHOME="/old")
     proc.add(15, "om_monitor", 200, GAUSSHOME="/new")
     proc.add(30, "bash", 300, GAUSSHOME="/shell")
-    found = ClusterProcesses(proc.root).find(UID)
+    found = _find(proc.reader())
     assert found is not None
-    assert (found.pid, found.program, found.variables) == (15, "om_monitor", {"GAUSSHOME": "/new"})
+    assert (found.origin, found.variables) == ("process 15 (om_monitor)", {"GAUSSHOME": "/new"})
 
 
 def test_a_process_without_gausshome_or_of_another_installation_does_not_count(
@@ -37,29 +56,24 @@ def test_a_process_without_gausshome_or_of_another_installation_does_not_count(
     proc.add(10, "om_monitor", 200, GAUSSHOME="/one/app")
     proc.add(11, "cm_agent", 100, GAUSSHOME="/two/app/")
     proc.add(12, "om_monitor", 300, LANG="C")
-    processes = ClusterProcesses(proc.root)
-    found = processes.find(UID, "/two/app")
+    found = _find(proc.reader(), gausshome="/two/app")
     assert found is not None
-    assert found.pid == 11
-    assert processes.find(UID, "/three/app") is None
+    assert found.origin == "process 11 (cm_agent)"
+    assert _find(proc.reader(), gausshome="/three/app") is None
 
 
 def test_other_users_processes_do_not_count(proc: FakeProc) -> None:
     """Another cluster's om_monitor on the same host is nobody's here."""
     proc.add(10, "om_monitor", GAUSSHOME="/app")
-    assert ClusterProcesses(proc.root).find(UID + 1) is None
+    assert _find(proc.reader(), UID + 1) is None
 
 
 def test_a_process_that_ended_no_longer_lives(proc: FakeProc) -> None:
     """The end is seen, and that nothing is left to be found."""
     proc.add(10, "cm_agent", GAUSSHOME="/app")
-    processes = ClusterProcesses(proc.root)
-    found = processes.find(UID)
-    assert found is not None
-    assert processes.lives(found)
+    assert _find(proc.reader()) is not None
     proc.end(10)
-    assert not processes.lives(found)
-    assert processes.find(UID) is None
+    assert _find(proc.reader()) is None
 
 
 def test_half_gone_processes_are_passed_over(proc: FakeProc) -> None:
@@ -68,8 +82,10 @@ def test_half_gone_processes_are_passed_over(proc: FakeProc) -> None:
     (proc.root / "8").mkdir()
     (proc.root / "8" / "comm").write_text("om_monitor\n")
     (proc.root / "uptime").write_text("1 1\n")
-    assert ClusterProcesses(proc.root).find(UID) is None
-    assert ClusterProcesses(proc.root / "none").find(UID) is None
+    assert _find(proc.reader()) is None
+    assert _find(FakeProc(proc.root / "empty").reader()) is None
+    nowhere = Procfs(proc.root / "none")
+    assert _find(ProcessReader(nowhere, UserNames(Path("/"), time.monotonic), time.time)) is None
 
 
 def test_a_real_process_is_found() -> None:
@@ -81,13 +97,15 @@ def test_a_real_process_is_found() -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
+    users = UserNames(Path("/"), time.monotonic)
+    processes = ProcessReader(Procfs(Path("/proc")), users, lambda: 0.0)
     with child:
         assert child.stdin is not None
         assert child.stdout is not None
         child.stdout.readline()
-        found = ClusterProcesses().find(os.getuid(), "/made/app")
+        found = _find(processes, os.getuid(), "/made/app")
         child.stdin.close()
     assert found is not None
-    assert found.pid == child.pid
+    assert found.origin == f"process {child.pid} (om_monitor)"
     assert found.variables == {"GAUSSHOME": "/made/app", "GAUSSLOG": "/made/log"}
-    assert not ClusterProcesses().lives(found)
+    assert _find(processes, os.getuid(), "/made/app") is None
