@@ -1,12 +1,14 @@
-"""A diagnosis in words, in either language, and as JSON."""
+"""A diagnosis in words, in either language, as JSON, and as the page ``/diagnosis``."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Callable
 
+from exporter.diagnosis.diagnose import diagnose
 from exporter.diagnosis.findings import (
     Certainty,
     Diagnosis,
@@ -16,7 +18,11 @@ from exporter.diagnosis.findings import (
     Severity,
     Text,
 )
+from exporter.diagnosis.page import Page, Sample
 from exporter.host.text import escaped
+from exporter.scrape.base import Family
+from exporter.scrape.registry import Registry
+from exporter.web.messages import Request, Response, plain
 
 LANGUAGES = Text._fields
 """The words for the languages; the first is the default."""
@@ -42,6 +48,7 @@ _WORDS: Mapping[object, Text] = {
     "metric": Text("metric", "指标"),
 }
 _FRESH_SECONDS = 5.0
+_JSON = "application/json"
 
 
 def as_json(diagnosis: Diagnosis, language: str) -> str:
@@ -148,3 +155,37 @@ def _list(texts: Iterable[str]) -> list[str]:
 
 def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def own_page(families: Iterable[Family], taken_at: float) -> Page:
+    """Take the samples of this exporter's own families."""
+    samples = (Sample(s.name, s.labels, s.value) for each in families for s in each.samples)
+    return Page.of("", taken_at, samples)
+
+
+class DiagnosisPage:
+    """The page ``/diagnosis``: what the last finished runs of the collectors mean.
+
+    It runs nothing. JSON for clients that accept only that, Chinese for those that ask for it
+    first. ``wall`` is the clock in seconds since the epoch.
+    """
+
+    def __init__(self, registry: Callable[[], Registry], wall: Callable[[], float]) -> None:
+        self._registry = registry
+        self._wall = wall
+
+    async def __call__(self, request: Request) -> Response:
+        """Judge and write."""
+        latest = self._registry().latest()
+        if not latest.taken_at:
+            return plain(HTTPStatus.SERVICE_UNAVAILABLE, "no look at this node is finished yet")
+        page = own_page(latest.families, latest.taken_at)
+        diagnosis = diagnose([page], [], self._wall())
+        chinese = request.headers.get("accept-language", "").lower().startswith("zh")
+        language = "zh" if chinese else "en"
+        vary = (("Vary", "Accept, Accept-Language"),)
+        if request.headers.get("accept", "").startswith(_JSON):
+            body = as_json(diagnosis, language)
+            return Response(HTTPStatus.OK, body.encode("utf-8", "replace"), _JSON, vary)
+        body = as_text(diagnosis, language)
+        return Response(HTTPStatus.OK, body.encode("utf-8", "replace"), headers=vary)

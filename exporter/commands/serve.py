@@ -16,7 +16,7 @@ from typing import Callable
 import structlog
 
 from exporter.build import ZERO_IS_NONE, build, make_runtime, read_config, read_web_config
-from exporter.commands.diagnose import DiagnosisPage
+from exporter.commands.diagnosis_text import DiagnosisPage
 from exporter.config import Config
 from exporter.config.web import WebConfig
 from exporter.errors import ListenError

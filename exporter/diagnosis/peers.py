@@ -17,11 +17,14 @@ from dataclasses import dataclass
 from http.client import OK, HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import NamedTuple, Optional, Union
+from urllib.parse import urlsplit
 
 from exporter.errors import SourceError
 
 MOST_BYTES = 4 << 20  # ten times the page of a cluster of nine nodes
 TIMEOUT_SECONDS = 5.0
+PORTS = {"http": 80, "https": 443}
+"""The schemes in which an exporter may answer, with their usual ports."""
 _CHUNK = 1 << 16
 
 
@@ -36,6 +39,21 @@ class PeerUrl(NamedTuple):
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}{self.path}"
+
+
+def peer_url(text: str) -> PeerUrl:
+    """Parse the address of an exporter; raises ValueError."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port or PORTS.get(parts.scheme)
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}") from None
+    if "@" in parts.netloc:
+        raise ValueError("a password has no place here; see --node.username, --node.password-file")
+    odd = parts.query or not text.isprintable() or " " in text
+    if parts.scheme not in PORTS or not port or not parts.hostname or odd:
+        raise ValueError(f"{text!r} is not http[s]://HOST:PORT[/PATH]")
+    return PeerUrl(parts.scheme, parts.hostname, port, parts.path or "/metrics")
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 import pytest
 
 from exporter.build import CATALOGUE
-from exporter.commands.diagnose import DiagnosisPage, owners_are_known, peer_url
-from exporter.diagnosis.peers import PeerUrl
+from exporter.commands.diagnose import owners_are_known
+from exporter.commands.diagnosis_text import DiagnosisPage
+from exporter.diagnosis.peers import PeerUrl, peer_url
 from exporter.host.clock import Clock
 from exporter.installation.metrics import NODE_INFO
 from exporter.ports.metrics import PORT_ATTRIBUTION, PORT_CONFLICT, PORT_HOLDER_PID, PORT_LISTENING
