@@ -5,14 +5,14 @@ With them the evidence behind a finding, each piece as somebody else can look it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Callable, Union
 
-from exporter.diagnosis import phrases_en, phrases_zh
 from exporter.diagnosis.cluster import Cluster, Holder, Key, Node
 from exporter.diagnosis.findings import Evidence, Text
 from exporter.diagnosis.page import Sample
+from exporter.diagnosis.phrases import phrases
 
 Say = Callable[..., str]
 """Takes a phrase's key and its values; returns the words in one language."""
@@ -31,14 +31,14 @@ _ESCAPES = {
 }
 
 
-def _speaker(phrases: Mapping[str, str]) -> Say:
+def _speaker(language: str) -> Say:
     def say(key: str, /, **values: Union[str, int]) -> str:
-        return phrases[key].format(**values)
+        return phrases()[key][language].format(**values)
 
     return say
 
 
-LANGUAGES: tuple[Say, Say] = (_speaker(phrases_en.PHRASES), _speaker(phrases_zh.PHRASES))
+LANGUAGES: tuple[Say, Say] = (_speaker("en"), _speaker("zh"))
 
 
 def in_both(write: Callable[[Say], str]) -> Text:

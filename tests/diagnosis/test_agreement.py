@@ -9,13 +9,13 @@ from pathlib import Path
 
 from exporter.config.words import ENDPOINT_WORDS
 from exporter.diagnosis.diagnose import diagnose
-from exporter.diagnosis.phrases_en import PHRASES
+from exporter.diagnosis.phrases import phrases
 from tests.support.agreement import JUDGED, NOW, World, disagreement
 from tests.support.worlds import OWN_WORD, PORTS, worlds
 
 SEED = 5
 MOST = 100
-CHECK = tuple(PHRASES[f"check_{word}"] for word in ("sees", "blind", "elsewhere"))
+CHECK = tuple(phrases()[f"check_{word}"]["en"] for word in ("sees", "blind", "elsewhere"))
 """What may be said of cm_agent's check of a port."""
 OF_THE_DATABASE = (
     "OpenGaussDBPortConflict",

@@ -6,8 +6,7 @@ from string import Formatter
 
 import pytest
 
-from exporter.diagnosis.phrases_en import PHRASES as ENGLISH
-from exporter.diagnosis.phrases_zh import PHRASES as CHINESE
+from exporter.diagnosis.phrases import phrases
 from exporter.diagnosis.words import moment, quoted
 
 
@@ -18,9 +17,9 @@ def fields(phrase: str) -> set[str]:
 
 def test_both_languages_have_the_same_phrases() -> None:
     """What can be said in one language can be said in the other, with the same values."""
-    assert ENGLISH.keys() == CHINESE.keys()
-    for key, phrase in ENGLISH.items():
-        assert fields(phrase) == fields(CHINESE[key]), key
+    for key, phrase in phrases().items():
+        assert phrase.keys() == {"en", "zh"}, key
+        assert fields(phrase["en"]) == fields(phrase["zh"]), key
 
 
 @pytest.mark.parametrize(
