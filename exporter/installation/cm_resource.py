@@ -12,7 +12,7 @@ import json
 import re
 import string
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from exporter.errors import ParseError
 from exporter.host.text import bounded, shown, whole_number
@@ -21,7 +21,10 @@ from exporter.installation.facts import CmResource, ResourceInstance
 FIRST_APPLICATION = 20001
 _MAX_NUMBER = 2**31 - 1
 _BEFORE = re.compile(r"\ufeff?[\x00-\x20]*")
+_EXPECTED = {dict: "an object", list: "a list", str: "a string"}
 _IN_LOWER_CASE = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+T = TypeVar("T", dict[str, Any], list[Any], str)
 
 
 def parse_cm_resource(text: str, source: str = "cm_resource.json") -> tuple[CmResource, ...]:
@@ -34,10 +37,12 @@ def parse_cm_resource(text: str, source: str = "cm_resource.json") -> tuple[CmRe
     if not bounded(text, source).strip():
         return ()
     counter = iter(range(FIRST_APPLICATION, _MAX_NUMBER))
-    document = _object(_load(text, source), source, "an object")
-    entries = _list(document.get("resources", []), source, "resources")
+    document = _typed(_load(text, source), dict, source, "an object")
+    entries = _typed(document.get("resources", []), list, source, "resources")
     return tuple(
-        _resource(_object(entry, source, f"resources[{index}]"), f"{source}: [{index}]", counter)
+        _resource(
+            _typed(entry, dict, source, f"resources[{index}]"), f"{source}: [{index}]", counter
+        )
         for index, entry in enumerate(entries)
     )
 
@@ -55,24 +60,23 @@ def _load(text: str, source: str) -> object:
 
 def _first_of_equal(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
     """Make an object of its keys as cJSON finds them, whose letters are those of ASCII."""
-    found: dict[str, object] = {}
+    entries: dict[str, object] = {}
     for key, value in pairs:
-        found.setdefault(key.translate(_IN_LOWER_CASE), value)
-    return found
+        entries.setdefault(key.translate(_IN_LOWER_CASE), value)
+    return entries
 
 
 def _resource(entry: dict[str, Any], source: str, counter: Iterator[int]) -> CmResource:
     # The documentation spells the key both ways; CM reads the first.
-    kind = _text(
-        entry.get("resources_type", entry.get("resource_type", "")), source, "resources_type"
-    ).upper()
-    instances = _list(entry.get("instances", []), source, "instances")
+    spelled = entry.get("resources_type", entry.get("resource_type", ""))
+    kind = _typed(spelled, str, source, "resources_type").upper()
+    instances = _typed(entry.get("instances", []), list, source, "instances")
     return CmResource(
-        _text(entry.get("name", ""), source, "name"),
+        _typed(entry.get("name", ""), str, source, "name"),
         kind,
-        _text(entry.get("script", ""), source, "script"),
+        _typed(entry.get("script", ""), str, source, "script"),
         tuple(
-            _instance(_object(item, source, "instance"), source, kind, counter)
+            _instance(_typed(item, dict, source, "instance"), source, kind, counter)
             for item in instances
         ),
     )
@@ -85,25 +89,14 @@ def _instance(
     return ResourceInstance(
         next(counter) if kind == "APP" else own,
         _number(entry.get("node_id", 0), source, "node_id"),
-        _text(entry.get("res_args", ""), source, "res_args"),
+        _typed(entry.get("res_args", ""), str, source, "res_args"),
     )
 
 
-def _object(value: object, source: str, what: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ParseError(f"{source}: {what}: expected an object, found {_kind(value)}")
-    return value
-
-
-def _list(value: object, source: str, what: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise ParseError(f"{source}: {what}: expected a list, found {_kind(value)}")
-    return value
-
-
-def _text(value: object, source: str, what: str) -> str:
-    if not isinstance(value, str):
-        raise ParseError(f"{source}: {what}: expected a string, found {_kind(value)}")
+def _typed(value: object, kind: type[T], source: str, what: str) -> T:
+    if not isinstance(value, kind):
+        found = type(value).__name__
+        raise ParseError(f"{source}: {what}: expected {_EXPECTED[kind]}, found {found}")
     return value
 
 
@@ -113,7 +106,3 @@ def _number(value: object, source: str, what: str) -> int:
     if number is None:
         raise ParseError(f"{source}: {what}: expected a number, found {shown(str(value))}")
     return number
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__

@@ -21,15 +21,13 @@ class ListedInstance(NamedTuple):
 
 @dataclass(frozen=True)
 class ReplicationChannel:
-    """One ``replconninfoN``: where this datanode listens for a peer, and where the peer does.
+    """One ``replconninfoN``: where this datanode listens for a peer.
 
     ``local_heartbeat_port`` is 0 where none is set.
     """
 
     local_host: str
     local_port: int
-    remote_host: str = ""
-    remote_port: int = 0
     local_heartbeat_port: int = 0
 
 
@@ -58,15 +56,6 @@ class DssInstance:
     number: int
     nodes: tuple[ListedInstance, ...]
     log_dir: str = ""
-
-
-@dataclass(frozen=True)
-class PidRecord:
-    """What a component writes of itself when it starts; ``port`` is 0 where it does not say."""
-
-    pid: int
-    data_dir: str
-    port: int = 0
 
 
 @dataclass(frozen=True)

@@ -194,7 +194,7 @@ class DatanodeConf:
     def _included(self, assignment: Assignment, depth: int) -> Iterator[Assignment]:
         """Read what an include names, relative to the directory of the file that names it."""
         path = posixpath.join(posixpath.dirname(assignment.source), assignment.value)
-        where = f"{assignment.source}: line {assignment.line}: {assignment.name}"
+        where = assignment.where
         if not assignment.value:
             raise ParseError(f"{where}: expected a path, found none")
         try:

@@ -69,12 +69,12 @@ def read_identity(files: HostFiles, installation: Installation) -> ClusterIdenti
 def _pid_files(files: HostFiles, installation: Installation) -> Iterator[PidFile]:
     for component, instance_id, path in _pid_paths(installation):
         try:
-            record = parse_pid_file(files.text(path, _PID_FILE_BYTES), path)
+            pid = parse_pid_file(files.text(path, _PID_FILE_BYTES), path)
         except (SourceError, ParseError):  # not started yet, just being written, not ours to read
             continue
         look = files.fingerprint(path)
         if look is not None:
-            yield PidFile(component, instance_id, record.pid, look.mtime_ns / _NANOSECONDS)
+            yield PidFile(component, instance_id, pid, look.mtime_ns / _NANOSECONDS)
 
 
 def _pid_paths(installation: Installation) -> Iterator[tuple[str, str, str]]:

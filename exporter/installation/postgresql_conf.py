@@ -51,6 +51,14 @@ _INTEGER = re.compile(
 _ESCAPE = re.compile(r"''|\\([0-7]{1,3}|.)")
 _CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _BOOLEANS = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
+_PAIR = re.compile(
+    r"\b(localhost|localport|localheartbeatport|remoteport)[ \t=]+([^ \t=]+)",
+    re.IGNORECASE,
+)
+_ENTRY = re.compile(r"\s*([0-9]{1,10})\s*:\s*(\[[\w.:%-]+\]|[\w.:%-]+?)\s*:\s*([0-9]{1,5})\s*")
+_PORTS = ("localport", "remoteport", "localheartbeatport")
+MAX_INSTANCES = 64
+_CHANNELS = range(1, 9)  # replconninfo1..8 (openGauss-server MAX_REPLNODE_NUM)
 
 
 class Assignment(NamedTuple):
@@ -60,6 +68,11 @@ class Assignment(NamedTuple):
     value: str
     source: str
     line: int
+
+    @property
+    def where(self) -> str:
+        """The beginning of a message about this line."""
+        return f"{self.source}: line {self.line}: {self.name}"
 
 
 def parse_postgresql_conf(text: str, source: str = "postgresql.conf") -> tuple[Assignment, ...]:
@@ -110,8 +123,9 @@ def number(assignment: Assignment) -> int:
 
 
 def _wrong(assignment: Assignment, expectation: str) -> ParseError:
-    where = f"{assignment.source}: line {assignment.line}: {assignment.name}"
-    return ParseError(f"{where}: expected {expectation}, found {shown(assignment.value)}")
+    return ParseError(
+        f"{assignment.where}: expected {expectation}, found {shown(assignment.value)}"
+    )
 
 
 def _unescape(string: str) -> str:
@@ -125,21 +139,6 @@ def _unescape_one(match: re.Match[str]) -> str:
     if escaped[0] in "01234567":
         return chr(int(escaped, 8) & 0xFF)
     return _CONTROLS.get(escaped, escaped)
-
-
-_PAIR = re.compile(
-    r"\b(localhost|localport|localheartbeatport|remotehost|remoteport)[ \t=]+([^ \t=]+)",
-    re.IGNORECASE,
-)
-
-
-_ENTRY = re.compile(r"\s*([0-9]{1,10})\s*:\s*(\[[\w.:%-]+\]|[\w.:%-]+?)\s*:\s*([0-9]{1,5})\s*")
-
-
-_PORTS = ("localport", "remoteport", "localheartbeatport")
-
-
-MAX_INSTANCES = 64
 
 
 def parse_replconninfo(text: str, source: str = "replconninfo") -> tuple[ReplicationChannel, ...]:
@@ -169,8 +168,6 @@ def _channel(text: str, source: str) -> ReplicationChannel:
     return ReplicationChannel(
         words["localhost"],
         ports["localport"],
-        words.get("remotehost", ""),
-        ports.get("remoteport", 0),
         ports.get("localheartbeatport", 0),
     )
 
@@ -195,9 +192,6 @@ def _instance(text: str, source: str) -> ListedInstance:
     return ListedInstance(int(number), host.strip("[]"), port_number(port, source))
 
 
-_CHANNELS = range(1, 9)  # replconninfo1..8 (openGauss-server MAX_REPLNODE_NUM)
-
-
 def parse_datanode_settings(assignments: Iterable[Assignment]) -> DatanodeSettings:
     """Read the settings of all files together, in their order.
 
@@ -218,32 +212,28 @@ def parse_datanode_settings(assignments: Iterable[Assignment]) -> DatanodeSettin
     )
 
 
-def _where(assignment: Assignment) -> str:
-    return f"{assignment.source}: line {assignment.line}: {assignment.name}"
-
-
 def _port(assignment: Optional[Assignment]) -> Optional[int]:
-    return port_number(str(number(assignment)), _where(assignment)) if assignment else None
+    return port_number(str(number(assignment)), assignment.where) if assignment else None
 
 
 def _listen_addresses(assignment: Optional[Assignment]) -> Optional[tuple[str, ...]]:
     """Split the list as SplitIdentifierString does: words in lower case unless quoted."""
     if assignment is None:
         return None
-    parts = bounded(assignment.value, _where(assignment), MAX_VALUE).split(",")
+    parts = bounded(assignment.value, assignment.where, MAX_VALUE).split(",")
     words = tuple(part.strip().strip('"').lower() for part in parts)
     if len(words) > 1 and not all(words):
-        raise ParseError(f"{_where(assignment)}: expected addresses between commas, found none")
+        raise ParseError(f"{assignment.where}: expected addresses between commas, found none")
     return tuple(word for word in words if word)
 
 
 def _channels(found: Mapping[str, Assignment], name: str) -> tuple[ReplicationChannel, ...]:
     given = [found[f"{name}{index}"] for index in _CHANNELS if f"{name}{index}" in found]
     return tuple(
-        channel for each in given for channel in parse_replconninfo(each.value, _where(each))
+        channel for each in given for channel in parse_replconninfo(each.value, each.where)
     )
 
 
 def _dms_instances(found: Mapping[str, Assignment]) -> tuple[ListedInstance, ...]:
     given = found.get("ss_interconnect_url")
-    return parse_instances(given.value, _where(given)) if given else ()
+    return parse_instances(given.value, given.where) if given else ()

@@ -65,16 +65,9 @@ class StaticCmAgent:
 
 @dataclass(frozen=True)
 class StaticEtcd:
-    """The node's etcd; lite clusters have none."""
+    """The node's etcd, of which only the number is read; lite clusters have none."""
 
     instance_id: int
-    mirror_id: int
-    name: str
-    data_dir: str
-    client_addresses: tuple[str, ...]
-    client_port: int
-    ha_addresses: tuple[str, ...]
-    ha_port: int
 
 
 @dataclass(frozen=True)

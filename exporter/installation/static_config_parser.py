@@ -48,7 +48,8 @@ _GTM_PROXY = 12 + _ADDRESSES + 4
 _COORDINATOR = 12 + 2 * _PATH + _ADDRESSES + 8
 _PEER = _PATH + _ADDRESSES + 8
 _DATANODE = 8 + 3 * _PATH + 2 * (_ADDRESSES + 4) + 4
-_TAIL = 12 + _NAME + _PATH + 2 * (_ADDRESSES + 4) + 8
+_ETCD = 4 + _NAME + _PATH + 2 * (_ADDRESSES + 4)  # behind the count and the number
+_TAIL = 8 + _ETCD + 8
 _COUNT_OFFSET = 9756  # of the datanodes' count in a record with zones and a CRC of 4 bytes
 
 
@@ -251,14 +252,6 @@ def _peer(cursor: Cursor) -> StaticPeer:
 
 def _etcd(cursor: Cursor) -> Optional[StaticEtcd]:
     present = cursor.u32("etcd count", 1)
-    etcd = StaticEtcd(
-        cursor.u32("etcd id"),
-        cursor.i32("etcd mirror id"),
-        cursor.text(_NAME, _NAME, "etcd name"),
-        cursor.text(_PATH, _PATH - 1, "etcd data directory"),
-        _addresses(cursor, "etcd client ip"),
-        cursor.u32("etcd client port", MAX_PORT),
-        _addresses(cursor, "etcd HA ip"),
-        cursor.u32("etcd HA port", MAX_PORT),
-    )
+    etcd = StaticEtcd(cursor.u32("etcd id"))
+    cursor.skip(_ETCD, "etcd")
     return etcd if present else None

@@ -11,8 +11,7 @@ OM keeps om_monitor running by a line of the crontab (openGauss-OM CM_OLAP.py):
 line to stop om_monitor; what the line says stays true.
 
 postmaster.pid, cm_server.pid and cm_agent.pid tell the process that last started here. All begin
-with the pid and the data directory. postmaster.pid goes on with the start time, the port, the
-socket directory and the address (openGauss-server miscinit.cpp, CreateLockFile).
+with the pid, and go on with the data directory (openGauss-server miscinit.cpp, CreateLockFile).
 """
 
 from __future__ import annotations
@@ -30,13 +29,32 @@ from exporter.installation.facts import (
     CmServerSettings,
     DssInstance,
     MonitorCron,
-    PidRecord,
 )
 from exporter.installation.postgresql_conf import parse_instances
+
+MAX_BYTES = 1 << 20
+VARIABLES = (
+    "GAUSSHOME",
+    "GAUSSLOG",
+    "DSS_HOME",
+    "LD_LIBRARY_PATH",
+    "GS_CLUSTER_NAME",
+    "MPPDB_ENV_SEPARATE_PATH",
+    "PGHOST",
+    "PATH",
+    "TZ",
+)
+"""What is read of an environment; all the rest, secrets among it, is passed over."""
 
 _QUOTED = re.compile(r"'([^']*)'")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _INSTANCE_NUMBER = re.compile(r"[0-9]{1,4}")
+_MONITOR = re.compile(
+    r"(?:^|[\s;])(?:(?P<home>/[^\s;]*)/bin/)?om_monitor\s+-L\s+(?P<log>/[^\s;>&]*)"
+)
+_SOURCED = re.compile(r"(?:^|[\s;])(?:source|\.)\s+([^\s;&|()<>]+)")
+_SYSTEM_WIDE = frozenset({"/etc/profile", "/etc/bashrc", "/etc/bash.bashrc", "~/.profile"})
+_MAX_PID = 2**22  # the kernel's PID_MAX_LIMIT
 
 
 def parse_cm_conf(text: str, source: str) -> Mapping[str, str]:
@@ -128,17 +146,6 @@ def _address(text: str) -> Optional[IPAddress]:
         return None
 
 
-_MONITOR = re.compile(
-    r"(?:^|[\s;])(?:(?P<home>/[^\s;]*)/bin/)?om_monitor\s+-L\s+(?P<log>/[^\s;>&]*)"
-)
-
-
-_SOURCED = re.compile(r"(?:^|[\s;])(?:source|\.)\s+([^\s;&|()<>]+)")
-
-
-_SYSTEM_WIDE = frozenset({"/etc/profile", "/etc/bashrc", "/etc/bash.bashrc", "~/.profile"})
-
-
 def parse_crontab(text: str, source: str = "crontab") -> MonitorCron:
     """Find om_monitor's line, the last if several; raises ParseError when there is none.
 
@@ -153,43 +160,16 @@ def parse_crontab(text: str, source: str = "crontab") -> MonitorCron:
     raise ParseError(f"{source}: expected a line that starts om_monitor, found none")
 
 
-_PORT_LINE = 3
-
-
-_MAX_PID = 2**22  # the kernel's PID_MAX_LIMIT
-
-
-_MAX_PORT = 65535
-
-
-def parse_pid_file(text: str, source: str = "pid file") -> PidRecord:
-    """Read pid, directory and, where it is told, the port; raises ParseError for no pid.
+def parse_pid_file(text: str, source: str = "pid file") -> int:
+    """Read the pid; raises ParseError for none.
 
     A standalone backend writes its pid negative; it listens nowhere, so its file is an error.
     """
-    lines = bounded(text, source).split("\n")
-    pid = whole_number(lines[0], _MAX_PID)
+    first = bounded(text, source).split("\n", 1)[0]
+    pid = whole_number(first, _MAX_PID)
     if not pid:
-        raise ParseError(f"{source}: line 1: expected a pid, found {shown(lines[0])}")
-    port = whole_number(lines[_PORT_LINE], _MAX_PORT) if len(lines) > _PORT_LINE else None
-    return PidRecord(pid, lines[1].strip() if len(lines) > 1 else "", port or 0)
-
-
-MAX_BYTES = 1 << 20
-
-
-VARIABLES = (
-    "GAUSSHOME",
-    "GAUSSLOG",
-    "DSS_HOME",
-    "LD_LIBRARY_PATH",
-    "GS_CLUSTER_NAME",
-    "MPPDB_ENV_SEPARATE_PATH",
-    "PGHOST",
-    "PATH",
-    "TZ",
-)
-"""What is read of an environment; all the rest, secrets among it, is passed over."""
+        raise ParseError(f"{source}: line 1: expected a pid, found {shown(first)}")
+    return pid
 
 
 def parse_environment(data: bytes, source: str = "environment") -> Mapping[str, str]:

@@ -29,8 +29,8 @@ def test_everything_that_decides_is_read() -> None:
     assert _settings(text) == DatanodeSettings(
         port=12710,
         listen_addresses=("localhost", "10.0.0.1", "ogdb1"),
-        channels=(ReplicationChannel("10.0.0.1", 12711, "b", 0, 12715),),
-        cross_channels=(ReplicationChannel("10.0.0.1", 12711, "c", 5),),
+        channels=(ReplicationChannel("10.0.0.1", 12711, 12715),),
+        cross_channels=(ReplicationChannel("10.0.0.1", 12711),),
         dms=True,
         dms_number=1,
         dms_instances=(

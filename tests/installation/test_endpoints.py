@@ -36,7 +36,7 @@ from tests.support.installations import HOSTS, TWO_NODES, installation
 from tests.support.static_config_writer import make_cluster, seen_from
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "cluster_static_config"
-CHANNEL = ReplicationChannel("10.77.0.1", 15401, "10.77.0.2", 15401, 15405)
+CHANNEL = ReplicationChannel("10.77.0.1", 15401, 15405)
 _ANY = "0.0.0.0"  # noqa: S104 -- text, nothing is bound
 OM = DatanodeSettings(15400, ("localhost", "10.77.0.1"), (CHANNEL,))
 
@@ -122,7 +122,7 @@ def test_a_lone_cm_server_with_ddb_type_0_opens_no_c_plus_1() -> None:
 def test_an_etcd_keeps_c_plus_1_closed() -> None:
     """With ddb_type 0 and an etcd in the cluster there is no DCC."""
     static = make_cluster(TWO_NODES)
-    etcd = StaticEtcd(7001, -1, "etcd_7001", "/etcd", ("10.77.0.2",), 2379, ("10.77.0.2",), 2380)
+    etcd = StaticEtcd(7001)
     nodes = (static.nodes[0], replace(static.nodes[1], etcd=etcd))
     facts = installation(replace(static, nodes=nodes), cm_server=CmServerSettings(0))
     assert not _by_word(facts)["cm_server_ha"].binds

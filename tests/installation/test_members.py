@@ -34,7 +34,7 @@ def test_every_instance_is_a_member() -> None:
 
 def test_a_node_without_cm_has_no_agent() -> None:
     """OM writes one into the file all the same."""
-    etcd = StaticEtcd(7001, -1, "etcd", "/etcd", (), 2379, (), 2380)
+    etcd = StaticEtcd(7001)
     bare = replace(CLUSTER.nodes[0], cm_dir="", etcd=etcd)
     assert members(replace(CLUSTER, nodes=(bare,))) == (
         Member("1", "ogdb1", "datanode", "6001"),

@@ -16,9 +16,7 @@ OM = (
 
 def test_a_channel_as_om_writes_it_is_read() -> None:
     """Hosts, ports and the heartbeat port come from the words of the value."""
-    assert parse_replconninfo(OM) == (
-        ReplicationChannel("10.77.0.1", 15401, "10.77.0.2", 15401, 15405),
-    )
+    assert parse_replconninfo(OM) == (ReplicationChannel("10.77.0.1", 15401, 15405),)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +32,7 @@ def test_a_channel_as_om_writes_it_is_read() -> None:
         ("localport=5 localhost=a localheartbeatport=0", (ReplicationChannel("a", 5),)),
         (
             "localhost=a localport=5 remotehost=b remoteport=6,localhost=c localport=7",
-            (ReplicationChannel("a", 5, "b", 6), ReplicationChannel("c", 7)),
+            (ReplicationChannel("a", 5), ReplicationChannel("c", 7)),
         ),
     ],
 )

@@ -173,17 +173,7 @@ _CM_SERVER = st.builds(
     peer_ha_addresses=_ADDRESSES,
     peer_ha_port=_ANY_PORT,
 )
-_ETCD = st.builds(
-    StaticEtcd,
-    _NUMBER,
-    _SIGNED,
-    _text(64),
-    _DIRECTORY,
-    _ADDRESSES,
-    _ANY_PORT,
-    _ADDRESSES,
-    _ANY_PORT,
-)
+_ETCD = st.builds(StaticEtcd, _NUMBER)
 _NODE = st.builds(
     StaticNode,
     node_id=_NUMBER,

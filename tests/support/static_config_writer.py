@@ -187,15 +187,5 @@ def _peer(peer: StaticPeer) -> bytes:
 
 
 def _etcd(etcd: Optional[StaticEtcd]) -> bytes:
-    if etcd is None:
-        return bytes(12 + 64 + 1024) + (_addresses() + _u32(0)) * 2
-    parts = [
-        struct.pack("<IIi", 1, etcd.instance_id, etcd.mirror_id),
-        _text(etcd.name, 64),
-        _text(etcd.data_dir, 1024),
-        _addresses(etcd.client_addresses),
-        _u32(etcd.client_port),
-        _addresses(etcd.ha_addresses),
-        _u32(etcd.ha_port),
-    ]
-    return b"".join(parts)
+    head = _u32(1, etcd.instance_id) if etcd else bytes(8)
+    return head + bytes(4 + 64 + 1024) + (_addresses() + _u32(0)) * 2
