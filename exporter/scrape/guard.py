@@ -26,7 +26,7 @@ DEFAULT_PATIENCE_SECONDS = 9.5
 
 
 class Collector(Protocol):
-    """Turns facts into families of samples; raises when it cannot tell them."""
+    """Turns facts into families of samples; raises when it cannot get them."""
 
     @property
     def name(self) -> str:

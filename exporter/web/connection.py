@@ -42,7 +42,7 @@ class Limits:
 
 
 class _RefusedError(Exception):
-    """The client is told why and then left."""
+    """The request is answered with the reason, and the connection is closed."""
 
     def __init__(self, status: int, reason: Refusal, text: str) -> None:
         super().__init__(text)

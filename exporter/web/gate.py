@@ -1,6 +1,6 @@
 """What every request passes before it reaches a page: the rate limit, then who asks.
 
-Who asks is told by HTTP's basic authentication against bcrypt hashes. bcrypt is slow on purpose, so
+Users are known by HTTP's basic authentication against bcrypt hashes. bcrypt is slow on purpose, so
 strangers could keep a database host busy with wrong passwords. Therefore one thread does all
 checks, it rests after a wrong one, few checks may wait for it, and a password that was right is
 remembered (as a keyed digest, never itself). A user who is not there costs as much as one who is.
@@ -99,7 +99,7 @@ class BasicAuthentication:
         self._nobodys = b"$2b$" + max(costs, default=b"10") + b"$" + b"." * 53
 
     async def admits(self, authorization: str) -> Optional[bool]:
-        """Tell whether this ``Authorization`` header opens the door; None: too many ask at once."""
+        """Tell whether this ``Authorization`` header is right; None when too many are checked."""
         if not self._users:
             return True
         given = basic_credentials(authorization)
@@ -119,10 +119,9 @@ class BasicAuthentication:
         return await asyncio.shield(running)  # others may wait for the same check
 
     async def _check(self, user: str, password: bytes, digest: bytes) -> bool:
-        known = user in self._users
         hashed = self._users.get(user, self._nobodys)
         matches = await asyncio.wrap_future(self._checker.check(password, hashed))
-        if not (matches and known):
+        if not matches or user not in self._users:
             return False
         self._right[user] = digest
         return True
@@ -151,7 +150,7 @@ def make_access(
 
 
 class Gate:
-    """Answers in the place of ``pages`` whoever may not reach them.
+    """Passes on to ``pages`` the requests that may reach them, and answers the others itself.
 
     ``access`` is asked at each request, so that a change counts from the next one.
     """

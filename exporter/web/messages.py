@@ -106,15 +106,15 @@ def accepts_gzip(accept_encoding: str) -> bool:
 
 
 def omits_zeros(query: str) -> bool:
-    """Tell whether the client leaves zeros to be understood: ``zeros=omit`` in the query."""
+    """Tell whether zeros that add no information are left out: ``zeros=omit`` in the query."""
     return "zeros=omit" in query.split("&")
 
 
 def scrape_budget(timeout: Optional[str]) -> float:
     """Return for how many seconds collectors may take, from the scrape-timeout header.
 
-    A value that is none counts as Prometheus's default of 10 s. What is left of a timeout is
-    never less than half of it, and a stranger cannot ask for more than two minutes.
+    What is no positive number counts as Prometheus's default of 10 s. What is left of a timeout is
+    never less than half of it, and nobody can ask for more than two minutes.
     """
     try:
         seconds = float(timeout) if timeout else DEFAULT_TIMEOUT_SECONDS

@@ -71,13 +71,13 @@ class Reloader:
         try:
             fresh = self._rebuild()
         except Exception as error:  # a new configuration must never end the exporter
-            known = isinstance(error, ExporterError)
-            problem = str(error) if known else f"{type(error).__name__}: {error}"
+            foreseen = isinstance(error, ExporterError)
+            problem = str(error) if foreseen else f"{type(error).__name__}: {error}"
             self._record.note(_OWN, problem)
             log.error(  # noqa: TRY400 -- a configuration's problems need no traceback
                 "reload failed, the old configuration stays in force",
                 problem=problem,
-                exc_info=None if known else error,
+                exc_info=None if foreseen else error,
             )
             return problem
         self._replace(fresh)

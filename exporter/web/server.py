@@ -25,9 +25,9 @@ class Server:
     """Serves ``handler`` on sockets that listen already. For one event loop.
 
     When all places are taken, a new client gets that of the oldest one without a request in work,
-    first of those that never sent a complete one: whoever dribbles bytes loses to whoever scrapes.
+    first of those that were never answered: slow clients cannot keep a scraper out.
     ``tls`` is asked at every accept, so that a renewed certificate counts from the next one.
-    A client whose certificate it does not admit is left without a word.
+    A client whose certificate is not admitted is closed without an answer.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Server:
         accepted.close()  # of a task that was cancelled before it began nobody else would
 
     def _make_room(self, peer: str) -> bool:
-        """Drop the client that is missed least; False when every one has a request in work."""
+        """Drop the client that loses least; False when every one has a request in work."""
         self._refusals.add(Refusal.CONNECTION_LIMIT, peer, f"{self._limits.connections} are open")
         waiting = [task for task, connection in self._clients.items() if not connection.busy]
         if not waiting:

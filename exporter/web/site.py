@@ -60,8 +60,8 @@ class SiteSettings:
     ``zeros=omit`` leaves the samples that are 0 out.
     """
 
-    telemetry_path: str = "/metrics"
-    max_requests: int = 40
+    telemetry_path: str
+    max_requests: int
     reload: Optional[Callable[[], Awaitable[str]]] = None
     pages: Mapping[str, Handler] = field(default_factory=dict)
     zero_is_none: frozenset[str] = frozenset()
@@ -70,7 +70,8 @@ class SiteSettings:
 class Site:
     """Answers requests; ``registry`` is asked at each, so that a reload counts at once.
 
-    One query counts, ``zeros=omit``: there is no ``name[]`` by which a client could make work.
+    The only query that is understood is ``zeros=omit``. There is no ``name[]``: which collectors
+    run is not the client's choice.
     """
 
     def __init__(

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Optional
 
 import pytest
@@ -26,6 +27,7 @@ STATES_AND_FLAG = (
     CLUSTER_STATE.family([(("Normal",), 1.0), (("Degraded",), 0.0)]),
     CLUSTER_PAUSED.single(0.0),
 )
+SETTINGS = SiteSettings("/metrics", max_requests=40)
 READ_ONLY = ("/", "/metrics", "/-/healthy", "/-/ready")
 
 
@@ -35,12 +37,12 @@ class Harness:
     def __init__(
         self,
         *collectors: Fixed,
-        settings: Optional[SiteSettings] = None,
+        settings: SiteSettings = SETTINGS,
         names: Sequence[str] = ("a", "b"),
     ) -> None:
         self.registry = Registry(collectors, catalogue(*names))
         self.refusals = Refusals(time.monotonic)
-        self.site = Site(lambda: self.registry, settings or SiteSettings(), self.refusals)
+        self.site = Site(lambda: self.registry, settings, self.refusals)
 
     def ask(
         self,
@@ -91,7 +93,9 @@ def test_zeros_that_say_nothing_are_left_out_for_who_asks() -> None:
     """Of states and of times that never were what is true stays; every other zero stays, too."""
     states, flag = CLUSTER_STATE.name, CLUSTER_PAUSED.name
     one = Fixed("one", *STATES_AND_FLAG)
-    harness = Harness(one, names=(states, flag), settings=SiteSettings(zero_is_none=ZERO_IS_NONE))
+    harness = Harness(
+        one, names=(states, flag), settings=replace(SETTINGS, zero_is_none=ZERO_IS_NONE)
+    )
     omitted = harness.ask("/metrics", query="zeros=omit")
     check_metrics(omitted.body)
     assert f'{states}{{state="Normal"}} 1.0\n' in omitted.body.decode()
@@ -130,7 +134,7 @@ def test_other_paths_are_not_found(harness: Harness, path: str) -> None:
 
 def test_the_telemetry_path_can_be_chosen() -> None:
     """The metrics move, and the landing page links to where they are, escaped."""
-    settings = SiteSettings(telemetry_path='/m"<x>')
+    settings = replace(SETTINGS, telemetry_path='/m"<x>')
     harness = Harness(Fixed("one"), settings=settings)
     assert harness.ask("/metrics").status == 404
     assert harness.ask('/m"<x>').status == 200
@@ -145,7 +149,7 @@ def test_the_landing_page_names_version_and_pages() -> None:
     async def report(_: Request) -> Response:
         return plain(200, "report")
 
-    harness = Harness(Fixed("one"), settings=SiteSettings(pages={"/diagnosis": report}))
+    harness = Harness(Fixed("one"), settings=replace(SETTINGS, pages={"/diagnosis": report}))
     body = harness.ask("/").body.decode()
     assert "Version 0.9.0" in body
     for path in ("/metrics", "/diagnosis", "/-/healthy", "/-/ready"):
@@ -187,7 +191,7 @@ def test_reload_tells_how_it_went(problem: str, status: int, body: bytes) -> Non
     async def reload() -> str:
         return problem
 
-    harness = Harness(Fixed("one"), settings=SiteSettings(reload=reload))
+    harness = Harness(Fixed("one"), settings=replace(SETTINGS, reload=reload))
     answer = harness.ask("/-/reload", "POST")
     assert (answer.status, answer.body) == (status, body)
     assert harness.ask("/-/reload", "GET").status == 405
@@ -196,7 +200,7 @@ def test_reload_tells_how_it_went(problem: str, status: int, body: bytes) -> Non
 def test_more_scrapes_than_allowed_are_told_to_come_back() -> None:
     """Over the limit there is a 503 at once, counted; below it, or without one, never."""
     hung = Hanging("hung", gauge("a"))
-    harness = Harness(hung, settings=SiteSettings(max_requests=2))
+    harness = Harness(hung, settings=replace(SETTINGS, max_requests=2))
 
     async def crowd() -> list[int]:
         waiting = [
@@ -217,7 +221,7 @@ def test_more_scrapes_than_allowed_are_told_to_come_back() -> None:
 def test_no_limit_is_no_limit() -> None:
     """``--web.max-requests=0`` never refuses, and the scrapes share one run."""
     hung = Hanging("hung", gauge("a"))
-    harness = Harness(hung, settings=SiteSettings(max_requests=0))
+    harness = Harness(hung, settings=replace(SETTINGS, max_requests=0))
 
     async def crowd() -> set[int]:
         waiting = [
