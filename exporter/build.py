@@ -32,6 +32,8 @@ from exporter.logs.patterns import pattern_problem
 from exporter.options import Options
 from exporter.parts import (
     LOOK_SECONDS,
+    InstallationFactory,
+    InstallationParts,
     LogParts,
     LogSurroundings,
     PortParts,
@@ -51,7 +53,6 @@ from exporter.scrape.registry import Registry
 from exporter.scrape.self_metrics import ProcessCollectors, ReloadRecord, SelfCollector
 from exporter.web.refusals import Refusals
 from exporter.web.tls import tls_problems
-from exporter.wiring.installation import InstallationParts, InstallationWiring
 
 CATALOGUE: tuple[Metric, ...] = tuple(
     entry
@@ -151,72 +152,72 @@ def make_runtime(
         ReloadRecord(clock.wall),
         Refusals(clock.monotonic),
         platform.node(),
-        InstallationWiring(),
+        InstallationFactory(),
         keeps_state=keeps_state,
     )
 
 
 def build(options: Options, config: Config, runtime: Runtime) -> Application:
     """Put the parts together; nothing is started and nothing is read yet."""
-    found = runtime.installation(options, config, runtime.host_name)
-    services: list[Service] = [found.discovery]
+    node = runtime.installation(options, config, runtime.host_name)
+    services: list[Service] = [node.discovery]
     collectors: list[Collector] = [
-        NodeInfoCollector(lambda: node_identity(found.discovery.installation())),
-        InstallationCollector(found.discovery.installation),
-        *_optional_collectors(options, config, found, runtime, services),
+        NodeInfoCollector(lambda: node_identity(node.discovery.installation())),
+        InstallationCollector(node.discovery.installation),
+        *_optional_collectors(options, config, node, runtime, services),
         SelfCollector(runtime.reloads, lambda: runtime.refusals.counts),
         ProcessCollectors(),
     ]
     return Application(
         Registry(collectors, CATALOGUE, runtime.clock),
         tuple(services),
-        lambda: found.own_port_problem(options),
+        lambda: node.own_port_problem(options),
     )
 
 
 def _optional_collectors(
     options: Options,
     config: Config,
-    found: InstallationParts,
+    node: InstallationParts,
     runtime: Runtime,
     services: list[Service],
 ) -> Sequence[Collector]:
     """Make the collectors that ``--no-collector.<name>`` can leave out; add their services."""
-    identity = AnswerCache(found.identity, LOOK_SECONDS, time.monotonic)
-    endpoints = found.discovery.endpoints
-    logs = _logs(options, config, found, runtime)
+    identity = AnswerCache(node.identity, LOOK_SECONDS, time.monotonic)
+    endpoints = node.discovery.endpoints
+    logs = _logs(options, config, node, runtime)
     bind_failure_age = logs.bind_failure_age if logs else no_bind_failure
     parts = runtime.ports(options, endpoints, identity, bind_failure_age)
-    node = ProcessesCollector(endpoints, identity, parts.processes, instances_of)
+    processes = ProcessesCollector(endpoints, identity, parts.processes, instances_of)
     made: dict[str, tuple[Collector, ...]] = {
         "ports": (PortsCollector(parts.inspector.inspect),),
-        "node": (node, MarkersCollector(found.discovery.installation, found.markers)),
+        "node": (processes, MarkersCollector(node.discovery.installation, node.markers)),
     }
     if config.cm_query.enabled and "cluster" in options.collectors:
         poller, cluster = query_parts(
             config.cm_query,
-            found.discovery.installation,
-            lambda: found.markers(found.discovery.installation().gausshome),
-            lambda: node.runs("cm_server"),
+            node.discovery.installation,
+            node.markers,
+            lambda: processes.runs("cm_server"),
         )
         services.append(poller.background)
         made["cluster"] = (cluster,)
     if logs:
         services.append(logs.service)
         made["logs"] = logs.collectors
-    return [each for name, some in made.items() if name in options.collectors for each in some]
+    return [one for name, some in made.items() if name in options.collectors for one in some]
 
 
 def _logs(
-    options: Options, config: Config, found: InstallationParts, runtime: Runtime
+    options: Options, config: Config, node: InstallationParts, runtime: Runtime
 ) -> Optional[LogParts]:
     if not config.logs.enabled or "logs" not in options.collectors:
         return None
-    discovery = found.discovery
+    discovery = node.discovery
     around = LogSurroundings(
         discovery.installation,
         discovery.endpoints,
-        lambda: found.markers(discovery.installation().gausshome),
+        node.markers,
         options.rootfs,
         runtime.host_name,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,22 +15,29 @@ from typing import Callable, Optional
 from exporter.cluster.cm_ctl import CmCtlQuery
 from exporter.cluster.collector import ClusterCollector
 from exporter.cluster.poller import Cadence, QueryPoller, is_stopped
-from exporter.config import parse_signatures
+from exporter.config import Config, parse_signatures
 from exporter.config.schema import CmQuery, Logs, Signature
 from exporter.host.answer_cache import AnswerCache
 from exporter.host.cgroup import CgroupTree, UnitReader
 from exporter.host.clock import Clock, boot_time
 from exporter.host.command import Account, Runner
 from exporter.host.facts import Process
-from exporter.host.files import HostFiles
+from exporter.host.files import HostFiles, WatchedFiles
 from exporter.host.netns import ClusterNamespace
 from exporter.host.network import HostFacts
 from exporter.host.process_table import ProcessTable
 from exporter.host.processes import ProcessReader
 from exporter.host.procfs import Procfs
 from exporter.host.users import UserNames
-from exporter.installation.facts import Installation, StopMarker
+from exporter.installation.accounts import Accounts, own_user
+from exporter.installation.discovery import Discovery
+from exporter.installation.endpoints import node_endpoints, own_port_problem
+from exporter.installation.environment import EnvironmentSearch, ShellEnvironment
+from exporter.installation.facts import NO_UID, Installation, StopMarker
+from exporter.installation.installed_files import FactStore
+from exporter.installation.markers import read_identity, read_markers
 from exporter.installation.members import members
+from exporter.installation.reader import InstallationReader
 from exporter.logs.collector import LogsCollector, StopOriginCollector
 from exporter.logs.evidence import LogEvidence, bind_failure_age
 from exporter.logs.facts import LogSnapshot
@@ -50,6 +58,74 @@ LOOK_SECONDS = 1.0  # what was read within it belongs to one scrape, and is read
 
 # port → how many seconds ago a bind on it failed last, None if that is not known
 BindFailureAge = Callable[[int], Optional[float]]
+
+
+@dataclass(frozen=True)
+class InstallationParts:
+    """What knows the installation; ``discovery`` is a service to start and to stop.
+
+    ``identity`` returns what makes a process one of this cluster's, ``markers`` the stop markers
+    below GAUSSHOME, both as they are at the moment; they raise SourceError.
+    """
+
+    discovery: Discovery
+    identity: Callable[[], ClusterIdentity]
+    markers: Callable[[], tuple[StopMarker, ...]]
+
+    def own_port_problem(self, options: Options) -> str:
+        """Look, and say which endpoint needs a port on which we are to listen; empty if none."""
+        self.discovery.look()
+        return own_port_problem(self.discovery.endpoints(), options.listen_ports)
+
+
+class InstallationFactory:
+    """Puts together what knows the installation; nothing is read yet.
+
+    It outlives a reload, so that the last good facts of the same installation do, too.
+    """
+
+    def __init__(self) -> None:
+        self._stores: dict[tuple[Optional[str], ...], FactStore] = {}
+
+    def __call__(self, options: Options, config: Config, host_name: str) -> InstallationParts:
+        """Make the parts for one configuration; raises SourceError for a user that is not here."""
+        hints, files, runner = config.installation, HostFiles(options.rootfs), Runner()
+        if hints.user is not None:
+            Accounts(files, own_user()).require(hints.user)
+        same = (hints.user, hints.env_file, hints.gausshome)
+        store = self._stores.setdefault(same, FactStore())
+        reader = _reader(options, config, host_name, runner, store)
+        discovery = Discovery(
+            reader.refresh,
+            lambda installation: node_endpoints(installation, config.endpoints),
+            reader.known,
+            runner.stop,
+        )
+        return InstallationParts(
+            discovery,
+            lambda: read_identity(files, discovery.installation()),
+            lambda: read_markers(files, discovery.installation().gausshome),
+        )
+
+
+def _reader(
+    options: Options, config: Config, host_name: str, runner: Runner, store: FactStore
+) -> InstallationReader:
+    hints = config.installation
+    files, own, procfs = WatchedFiles(options.rootfs), own_user(), Procfs(options.procfs)
+    processes = ProcessReader(procfs, UserNames(options.rootfs, time.monotonic), boot_time)
+    evaluate = ShellEnvironment(runner.run).evaluate if files.is_own_root else None
+    search = EnvironmentSearch(files, processes, evaluate, os.environ)
+    nothing = Installation(hints.user or own.name, NO_UID, hints.node_name or host_name)
+    return InstallationReader(hints, nothing, files, search, Accounts(files, own).find, store)
+
+
+def look_for_installation(
+    options: Options, config: Config
+) -> tuple[Installation, tuple[Endpoint, ...]]:
+    """Look once for the installation and the endpoints of this node."""
+    installation = _reader(options, config, platform.node(), Runner(), FactStore()).refresh()
+    return installation, node_endpoints(installation, config.endpoints)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 # Frozen facts and closed words of a subject, which every room may know.
 SHARED = {"ports.facts", "cluster.facts", "config.words", "logs.facts", "installation.facts"}
-COMPOSITION_ROOT = {"build", "parts", "wiring", "commands", "cli", "__main__", "__init__"}
+COMPOSITION_ROOT = {"build", "parts", "commands", "cli", "__main__", "__init__"}
 MOST_MODULES_BESIDE_THE_ROOMS = 8
 
 # What is needed to read or change the host, to ask a clock, or to speak to the network.
@@ -49,7 +49,6 @@ _IMPURE = {
     "ports": "proc_net sock_diag",
     "scrape": "guard registry",
     "web": "connection daemon gate reloading server site tls",
-    "wiring": "installation",
 }
 IMPURE = {
     f"{room}.{module}".lstrip(".")

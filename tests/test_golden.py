@@ -14,12 +14,11 @@ from exporter.host.clock import Clock
 from exporter.installation.discovery import Discovery
 from exporter.installation.facts import StopMarker
 from exporter.options import Options
-from exporter.parts import BindFailureAge, PortParts
+from exporter.parts import BindFailureAge, InstallationParts, PortParts
 from exporter.ports.facts import ClusterIdentity, Endpoint
 from exporter.scrape.exposition import Format, render
 from exporter.scrape.self_metrics import ReloadRecord
 from exporter.web.refusals import Refusals
-from exporter.wiring.installation import InstallationParts
 from tests.support.facts import APP, CLUSTER, OMM, OTHER_USER, endpoint, process, socket
 from tests.support.fake_host import HERE, FakeHost
 from tests.support.installations import installation
@@ -56,7 +55,7 @@ def _installation(_options: Options, _config: Config, _host_name: str) -> Instal
     known = installation(variables={"GS_CLUSTER_NAME": "demo"})
     stopped = (StopMarker("instance_manual_start", "6001", NOW - 60),)
     discovery = Discovery(lambda: known, lambda _: endpoints, known)
-    return InstallationParts(discovery, lambda: CLUSTER, lambda _: stopped)
+    return InstallationParts(discovery, lambda: CLUSTER, lambda: stopped)
 
 
 def _ports_of_the_host(

@@ -30,10 +30,10 @@ from exporter.diagnosis.peers import (
 from exporter.errors import ParseError, SourceError, UsageError
 from exporter.installation.facts import Installation
 from exporter.options import Flag, Options, Values, absolute_path, one_of
+from exporter.parts import look_for_installation
 from exporter.ports.facts import Endpoint
 from exporter.ports.metrics import PORT_ATTRIBUTION, PORT_HOLDER_PID, PORT_LISTENING
 from exporter.scrape.base import Family, Kind
-from exporter.wiring.installation import look_for_installation
 
 STATUS = {Verdict.NONE: os.EX_OK, Verdict.CONFLICT: 1, Verdict.CANNOT_TELL: 2}
 """The command's exit status."""

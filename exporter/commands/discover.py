@@ -14,8 +14,8 @@ from exporter.host.text import escaped
 from exporter.installation.facts import FactState, Installation, Lookup
 from exporter.installation.members import cluster_id, members
 from exporter.options import Flag, Options, Values, one_of
+from exporter.parts import look_for_installation
 from exporter.ports.facts import Endpoint
-from exporter.wiring.installation import look_for_installation
 
 NOT_CONFIGURED = "not told"
 WILDCARD = "every address"

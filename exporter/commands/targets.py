@@ -14,7 +14,7 @@ from exporter.config import Config
 from exporter.errors import UsageError
 from exporter.installation.static_config import StaticConfig, StaticNode
 from exporter.options import Flag, Options, Values, one_of
-from exporter.wiring.installation import look_for_installation
+from exporter.parts import look_for_installation
 
 JOB = "opengauss-cm"
 """The job that the shipped rules and dashboards select."""

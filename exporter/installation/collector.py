@@ -49,7 +49,7 @@ class MarkersCollector:
     def __init__(
         self,
         installation: Callable[[], Installation],
-        read: Callable[[str], tuple[StopMarker, ...]],
+        read: Callable[[], tuple[StopMarker, ...]],
     ) -> None:
         self._installation = installation
         self._read = read
@@ -57,9 +57,7 @@ class MarkersCollector:
 
     def collect(self) -> Iterable[Family]:
         """Look for the markers; raises SourceError when their directory cannot be listed."""
-        installation = self._installation()
-        markers = self._read(installation.gausshome)
-        return self._cache(markers, local_instances(installation))
+        return self._cache(self._read(), local_instances(self._installation()))
 
 
 def marker_families(markers: Iterable[StopMarker], instances: Iterable[str]) -> Iterator[Family]:

@@ -68,24 +68,20 @@ def test_markers_that_are_there_are_1_with_their_time() -> None:
     }
 
 
-def test_the_markers_are_looked_for_where_the_installation_is() -> None:
-    """In GAUSSHOME as it is known now; a directory that cannot be read is the guard's."""
-    asked: list[str] = []
+def test_markers_that_cannot_be_read_are_the_guards() -> None:
+    """A directory that cannot be read is the guard's."""
 
-    def read(gausshome: str) -> tuple[StopMarker, ...]:
-        asked.append(gausshome)
-        raise SourceError(f"{gausshome}/bin: Permission denied")
+    def read() -> tuple[StopMarker, ...]:
+        raise SourceError("/opt/app/bin: Permission denied")
 
-    known = installation(variables={"GAUSSHOME": "/opt/app"})
     with pytest.raises(SourceError):
-        list(MarkersCollector(lambda: known, read).collect())
-    assert asked == ["/opt/app"]
+        list(MarkersCollector(installation, read).collect())
 
 
 def test_without_an_installation_the_page_has_its_zeros() -> None:
     """Nothing found is a metric, not a crash."""
     nothing = Installation("omm", -1, "host")
-    found = _samples(list(MarkersCollector(lambda: nothing, lambda _: ()).collect()))
+    found = _samples(list(MarkersCollector(lambda: nothing, tuple).collect()))
     assert found["opengauss_marker_present"] == {
         ("cluster_manual_start", ""): 0,
         ("cluster_manual_pause", ""): 0,

@@ -24,9 +24,9 @@ from exporter.installation.facts import NO_UID, Installation
 from exporter.installation.installed_files import FactStore
 from exporter.installation.reader import InstallationReader
 from exporter.options import Options
+from exporter.parts import InstallationFactory, InstallationParts
 from exporter.ports.bind import holds_all
 from exporter.ports.sock_diag import SockDiag
-from exporter.wiring.installation import InstallationParts, InstallationWiring
 from tests.lab.cluster import Lab
 from tests.lab.standins.plan import NodePlan
 from tests.support.trees import FakeProc
@@ -231,7 +231,7 @@ def test_the_exporter_never_takes_a_port_of_the_cluster(trees: Lab, tmp_path: Pa
 
 def _parts(lab: Lab, node: NodePlan, *endpoints: EndpointConfig) -> InstallationParts:
     configured = InstallationHints(user=lab.account.pw_name, gausshome=str(node.gausshome))
-    return InstallationWiring()(Options(), Config(configured, endpoints), "myhost")
+    return InstallationFactory()(Options(), Config(configured, endpoints), "myhost")
 
 
 @pytest.fixture(scope="module")
@@ -273,7 +273,11 @@ def test_a_running_process_tells_the_environment(running: Lab) -> None:
     assert {file.pid for file in identity.pid_files if file.component == "cm_agent"} == set(
         running.pids(2, "cm_agent")
     )
-    assert parts.markers(found.gausshome) == ()
+    assert parts.markers() == ()
+    marker = node.gausshome / "bin" / "instance_manual_start_9999"
+    marker.touch()
+    assert [marker.instance_id for marker in parts.markers()] == ["9999"]
+    marker.unlink()
 
 
 def test_configured_endpoints_lie_over_the_discovered_ones(running: Lab) -> None:

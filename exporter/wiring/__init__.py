@@ -1,1 +1,0 @@
-"""The composition root: what is put together, subject by subject."""
