@@ -74,8 +74,7 @@ def _finding(finding: Finding, language: str) -> dict[str, Any]:
         "certainty": finding.certainty.value,
         **{name: getattr(getattr(finding, name), language) for name in texts},
         "evidence": [
-            {"kind": each.kind, "node_name": each.node_name, "text": getattr(each.text, language)}
-            for each in finding.evidence
+            {**piece._asdict(), "text": getattr(piece.text, language)} for piece in finding.evidence
         ],
     }
 
@@ -118,7 +117,7 @@ def _section(number: int, finding: Finding, language: str) -> list[str]:
     certainty = getattr(_WORDS[finding.certainty], language)
     severity = getattr(_WORDS[finding.severity], language)
     said = "\n".join(getattr(text, language) for text in (finding.summary, finding.description))
-    evidence = (_evidence(each, language) for each in finding.evidence)
+    evidence = (_evidence(piece, language) for piece in finding.evidence)
     return [
         f"{number}. {finding.alert} ({severity}; {certainty})",
         *_indented(said),
@@ -159,7 +158,7 @@ def _iso(seconds: float) -> str:
 
 def own_page(families: Iterable[Family], taken_at: float) -> Page:
     """Take the samples of this exporter's own families."""
-    samples = (Sample(s.name, s.labels, s.value) for each in families for s in each.samples)
+    samples = (Sample(s.name, s.labels, s.value) for family in families for s in family.samples)
     return Page.of("", taken_at, samples)
 
 

@@ -41,7 +41,7 @@ class Blocked(NamedTuple):
 
 
 class Who(NamedTuple):
-    """What is known of a holder by name; the fields are labels."""
+    """A holder by name; the fields are labels."""
 
     relation: str
     process: str
@@ -53,7 +53,10 @@ class Who(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """Who is in the way; ``started`` is in whole seconds since the epoch, ``pid`` 0 not known."""
+    """A process that is in the way.
+
+    ``pid`` is 0 where it is unknown, ``started`` is in whole seconds since the epoch.
+    """
 
     key: Key
     who: Who
@@ -202,7 +205,7 @@ class Cluster:
 
     def count(self, component: str) -> int:
         """Count the instances of a component; two datanodes on a node are two."""
-        return len(self._ids(component))
+        return len(self.ids(component))
 
     def in_conflict(self, component: str, endpoints: frozenset[str]) -> int:
         """Count the component's members that have one of these endpoints in unwanted conflict."""
@@ -212,7 +215,7 @@ class Cluster:
             for blocked in node.unwanted
             if blocked.key.endpoint in endpoints
         }
-        return len(ids & self._ids(component))
+        return len(ids & self.ids(component))
 
     @property
     def not_looked_at(self) -> tuple[str, ...]:
@@ -223,7 +226,7 @@ class Cluster:
 
     @property
     def without_cm(self) -> bool:
-        """Whether it is known to have no CM: its members are known, and none is a part of CM."""
+        """Whether it certainly has no CM: its members are listed, and none is a part of CM."""
         return bool(self.members) and not any(m.component in _PARTS_OF_CM for m in self.members)
 
     @property
@@ -239,7 +242,8 @@ class Cluster:
         """Return what the static configs call a node: one name, unless they differ."""
         return tuple(sorted({m.node_name for m in self.members if m.node_id == node.node_id}))
 
-    def _ids(self, component: str) -> set[tuple[str, str]]:
+    def ids(self, component: str) -> set[tuple[str, str]]:
+        """Return the node and instance ids of a component's members."""
         return {(m.node_id, m.instance_id) for m in self.members if m.component == component}
 
     @property
@@ -260,7 +264,7 @@ def _number(text: str) -> tuple[int, str]:
 
 
 def clusters_of(nodes: Sequence[Node]) -> tuple[Cluster, ...]:
-    """Put the nodes of each cluster together, in the order in which the clusters come up."""
+    """Group the nodes by cluster, in the order in which the clusters first appear."""
     by_key: dict[str, list[Node]] = {}
     for node in nodes:
         by_key.setdefault(node.cluster_key, []).append(node)

@@ -53,7 +53,7 @@ def diagnose(pages: Sequence[Page], silent: Sequence[Silent], now: float) -> Dia
         headline(judged, findings, clusters),
         tuple(_looked(node, now) for node in nodes),
         tuple(first_steps(clusters, silent, findings)),
-        tuple(replace(one, explained_by=explained_by(one, findings)) for one in findings),
+        tuple(replace(f, explained_by=explained_by(f, findings)) for f in findings),
         tuple(open_questions(clusters, silent, now)),
     )
 
@@ -66,7 +66,7 @@ def _findings(cluster: Cluster, now: float) -> Iterator[Finding]:
 
 
 def _once(nodes: Iterable[Node]) -> list[Node]:
-    """Leave out pages of a node that has one already, as the own node's asked by its address."""
+    """Keep the first page of each node: the own node may be asked by its address as well."""
     seen: dict[tuple[str, str, str], Node] = {}
     for node in nodes:
         seen.setdefault((node.cluster_key, node.node_id, node.node_name), node)
@@ -74,7 +74,7 @@ def _once(nodes: Iterable[Node]) -> list[Node]:
 
 
 def _order(finding: Finding) -> tuple[int, int, bool, str, str, str]:
-    """Put the surest first, of these the loudest; what all nodes say before what one says."""
+    """Sort by certainty, then by severity; what all nodes say comes before what one says."""
     return (
         _RANKS[finding.certainty],
         _RANKS[finding.severity],
@@ -91,7 +91,7 @@ def _looked(node: Node, now: float) -> Looked:
 
 
 def is_stale(node: Node, now: float) -> bool:
-    """Tell whether the node's facts say nothing of ``now``, in seconds since the epoch."""
+    """Tell whether the node's facts are too old at ``now``, in seconds since the epoch."""
     return now - node.page.taken_at > STALE_SECONDS
 
 
@@ -100,7 +100,7 @@ def open_questions(
     silent: Sequence[Silent],
     now: float,
 ) -> Iterator[Text]:
-    """List what cannot be told from these pages, each with how to go on."""
+    """List what these pages do not answer, each with how to go on."""
     for cluster in clusters:
         for node in cluster.nodes:
             yield from _of_node(node)
@@ -157,7 +157,7 @@ def is_conflict(finding: Finding) -> bool:
 def verdict(
     findings: Sequence[Finding], clusters: Sequence[Cluster], silent: Sequence[Silent], now: float
 ) -> Verdict:
-    """Judge the whole at ``now``, in seconds since the epoch.
+    """Judge all findings at ``now``, in seconds since the epoch.
 
     Where CM reports trouble and a node was not looked at, its cause may be there.
     """

@@ -1,7 +1,7 @@
 """What a diagnosis finds, and which finding explains which.
 
-The latter is what ``alerts/alertmanager.yml`` holds back: one cause is told in full, what follows
-from it stays quiet. A test makes both the same.
+The latter is what ``alerts/alertmanager.yml`` holds back: one cause is reported in full, what
+follows from it stays quiet. A test makes both the same.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Finding:
 
 
 class Verdict(str, enum.Enum):
-    """What it comes to: a port stops or will stop a start, none does, or that cannot be told."""
+    """Whether a port stops or will stop a start; CANNOT_TELL where the pages do not show it."""
 
     NONE = "none"
     CONFLICT = "conflict"
@@ -89,7 +89,7 @@ class Looked(NamedTuple):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All that is found; ``open`` lists what it leaves open, and how to go on.
+    """All findings; ``open`` lists what was not checked, and how to go on.
 
     ``headline`` says the verdict in a line, ``first`` what to do before anything else; ``made_at``
     is in seconds since the epoch.

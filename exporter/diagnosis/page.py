@@ -85,7 +85,7 @@ class Shape(NamedTuple):
 def parse_page(text: str, shapes: Mapping[str, Shape]) -> tuple[Sample, ...]:
     """Take the samples of the metrics in ``shapes`` out of a page; raises ParseError.
 
-    Metrics and labels that are not known are left alone, for a newer exporter has more of them.
+    Other metrics and labels are left alone, for a newer exporter has more of them.
     """
     if any(len(line) > LONGEST_LINE for line in text.split("\n")):
         raise ParseError(f"a line of more than {LONGEST_LINE} characters")
@@ -109,8 +109,8 @@ def _checked(sample: Sample, shape: Shape) -> Sample:
     missing = shape.labels - sample.labels.keys()
     if missing:
         raise ParseError(f"{sample.name} without the label {min(missing)}")
-    for name, known in shape.values.items():
-        if sample.labels[name] not in known:
+    for name, values in shape.values.items():
+        if sample.labels[name] not in values:
             raise ParseError(f"{sample.name} with an unknown {name}")
     for name, form in _FORMS.items():
         if not form.fullmatch(sample.labels.get(name, "")) and name in shape.labels:

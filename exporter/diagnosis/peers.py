@@ -58,7 +58,7 @@ def peer_url(text: str) -> PeerUrl:
 
 @dataclass(frozen=True)
 class PeerAccess:
-    """How the others' exporters are reached: TLS and basic auth; None for what is not needed."""
+    """How the other exporters are reached: TLS and basic auth; None for what is not needed."""
 
     ca_file: Optional[Path] = None
     cert_file: Optional[Path] = None

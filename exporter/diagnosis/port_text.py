@@ -37,7 +37,7 @@ _THEN_WITHOUT_CM = {
 
 @dataclass(frozen=True)
 class Taken:
-    """What is to be said: of one port, or with ``node`` None of all nodes' ports.
+    """Taken ports: one port of a node, or with ``node`` None the ports of all nodes.
 
     ``key`` names the endpoint; of all nodes it has the component's first endpoint and no port.
     ``ports`` has each node's own verdict, with its endpoint and port.
@@ -71,7 +71,7 @@ def description(say: Say, taken: Taken) -> str:
     for reason in taken.reasons:
         parts += [say("reason", reason=reason), say(f"reason {reason}")]
         parts.append(_check(say, taken, reason))
-    parts += [_holder(say, node, each) for node, each in taken.holders[: taken.shown]]
+    parts += [_holder(say, node, holder) for node, holder in taken.holders[: taken.shown]]
     more = len(taken.holders) - taken.shown
     if more > 0:
         parts.append(say("more_holders", count=more))
@@ -99,7 +99,8 @@ def _check(say: Say, taken: Taken, reason: str) -> str:
         checked |= DB_PORTS
     if cluster.without_cm or taken.key.endpoint not in checked:
         return ""
-    moved = {node.has_moved(each.key) for node, each in taken.ports if each.reason == reason}
+    ports = [(node, blocked.key) for node, blocked in taken.ports if blocked.reason == reason]
+    moved = {node.has_moved(key) for node, key in ports}
     if moved == {True}:
         return say("check_elsewhere") if reason in _FAILS_UNSEEN else ""
     if moved == {False} and reason in _CHECK_SEES:
@@ -167,7 +168,7 @@ def _then(say: Say, taken: Taken) -> str:
 def option_of(cluster: Cluster, node: Optional[Node]) -> str:
     """Return the option for one node, of cm_ctl or without CM of gs_om; None is all nodes.
 
-    A number that is not known is left out; a name is to be filled in, for without one gs_om stops
+    An unknown node number is left out. An unknown name is to be filled in: without one gs_om stops
     and starts the whole cluster.
     """
     if node is None:

@@ -79,9 +79,9 @@ class Views:
     datanodes_down: tuple[Instance, ...]
     stopped: frozenset[tuple[str, str]]
 
-    def is_stopped(self, instance: Instance) -> bool:
+    def is_stopped(self, node_id: str, instance_id: str = WHOLE_NODE) -> bool:
         """Tell whether an operator stopped the instance, or its node."""
-        return not self.stopped.isdisjoint({instance.ids, (instance.node_id, WHOLE_NODE)})
+        return not self.stopped.isdisjoint({(node_id, instance_id), (node_id, WHOLE_NODE)})
 
 
 def views_of(cluster: Cluster) -> Views:
@@ -97,8 +97,8 @@ def views_of(cluster: Cluster) -> Views:
         if sample.labels["state"] in _ANSWERS
     }
     return Views(
-        tuple(each for each in outcomes if each.outcome in _NO_ANSWER),
-        any(each.outcome == "ok" for each in outcomes),
+        tuple(asked for asked in outcomes if asked.outcome in _NO_ANSWER),
+        any(asked.outcome == "ok" for asked in outcomes),
         counted,
         Counter(states),
         tuple(instance for instance in servers if instance.ids not in up),
@@ -129,7 +129,7 @@ def instance_of(sample: Sample) -> Instance:
 
 
 def _down(nodes: Iterable[Node], down: _Down) -> tuple[Instance, ...]:
-    """Name each instance once that any of the nodes sees down, in a fixed order."""
+    """List the instances that any of the nodes sees down, each once, sorted."""
     seen = {
         instance_of(sample)
         for node in nodes
@@ -145,10 +145,10 @@ def findings(cluster: Cluster, now: float) -> Iterator[Finding]:
     yield from _query_failing(cluster, views)
     yield from _degraded(cluster, views)
     for instance in views.servers_down:
-        if (instance.node_id, WHOLE_NODE) not in views.stopped:
+        if not views.is_stopped(instance.node_id):
             yield _instance_down(_SERVER_DOWN, cluster, views, instance)
     for instance in views.datanodes_down:
-        if not views.is_stopped(instance):
+        if not views.is_stopped(*instance.ids):
             yield _instance_down(_DATANODE_DOWN, cluster, views, instance)
     yield from _start_failed(cluster, views, now)
     yield from _views_disagree(cluster, views)
@@ -165,13 +165,8 @@ def _unavailable(cluster: Cluster, views: Views) -> Iterator[Finding]:
 
 
 def _all_datanodes_stopped(cluster: Cluster, views: Views) -> bool:
-    datanodes = {
-        Instance(m.node_id, m.node_name, m.instance_id)
-        for m in cluster.members
-        if m.component == "datanode"
-    }
-    stopped = {instance.ids for instance in datanodes if views.is_stopped(instance)}
-    return bool(datanodes) and len(stopped) >= cluster.count("datanode")
+    datanodes = cluster.ids("datanode")
+    return bool(datanodes) and all(views.is_stopped(*ids) for ids in datanodes)
 
 
 def _query_failing(cluster: Cluster, views: Views) -> Iterator[Finding]:
