@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, Optional
 
 from exporter.errors import ParseError, SourceError
 from exporter.logs.evidence import Reading
-from exporter.logs.facts import LogErrorReason
 from exporter.logs.listing import ARCHIVE, Identity, Listed, Listing, LogHost, Trouble, reason_of
 from exporter.logs.logfile import LogFile, Piece, Position
 from exporter.logs.reading import Ending, FileReader, Moment, RetryBackoff
@@ -20,9 +19,12 @@ from exporter.logs.table import FileTable
 _COMPARED = 4096  # bytes
 _ROUNDED = 2.0  # seconds; the time of a record may lie a little before its writing
 _LONGEST_REST = 1 << 20  # bytes that may wait for the lines below a record
+_BLOCK = 256 * 1024
+_GZIP = 16 + zlib.MAX_WBITS
+LARGEST = 1 << 30  # bytes of text; more is cut, so that a bomb costs bounded time
 
 
-class Known(NamedTuple):
+class ArchiveState(NamedTuple):
     """The archives that need no further look, and the contents that others are copies of."""
 
     done: set[Identity]
@@ -37,37 +39,39 @@ class Archives:
         host: LogHost,
         table: FileTable,
         readers: Mapping[str, FileReader],
-        troubles: RetryBackoff,
+        backoff: RetryBackoff,
     ) -> None:
-        self._known = Known(set(), {})
+        self._state = ArchiveState(set(), {})
         self._unread: list[Listed] = []
         self._host = host
         self._table = table
         self._readers = readers
-        self._troubles = troubles
+        self._backoff = backoff
 
     def read(self, listing: Listing, moment: Moment) -> bool:
         """Read what is listed and was not read; whether records were found."""
         if listing.changed or listing.unreadable:
             self._take_stock(listing)
-        plain = {listed.path for listed in listing.files} if self._unread else set()
-        found = False
+        plain_paths = {listed.path for listed in listing.files} if self._unread else set()
+        any_found = False
         for listed in self._unread:
-            if listed.path[: -len(ARCHIVE)] in plain or self._waits(listed.identity):
+            if listed.path[: -len(ARCHIVE)] in plain_paths or self._waits(listed.identity):
                 continue
-            if self._troubles.may_try(listed.identity, moment.monotonic):
-                found |= self._attempt(listed, moment)
-        self._unread = [each for each in self._unread if each.identity not in self._known.done]
-        return found
+            if self._backoff.may_try(listed.identity, moment.monotonic):
+                any_found |= self._attempt(listed, moment)
+        self._unread = [
+            archive for archive in self._unread if archive.identity not in self._state.done
+        ]
+        return any_found
 
     def _take_stock(self, listing: Listing) -> None:
         """See what is unread; of thousands that are done no look needs to think again."""
-        done, copies = self._known
+        done, copies = self._state
         if not listing.unreadable:
             there = {listed.identity for listed in listing.archives}
-            copies = {each: content for each, content in copies.items() if each in there}
-            self._known = Known(done & there, copies)
-        self._unread = [each for each in listing.archives if each.identity not in done]
+            copies = {copy: content for copy, content in copies.items() if copy in there}
+            self._state = ArchiveState(done & there, copies)
+        self._unread = [archive for archive in listing.archives if archive.identity not in done]
 
     def is_unread(self, identity: Hashable) -> bool:
         """Whether an archive is there and was not read yet."""
@@ -75,60 +79,55 @@ class Archives:
 
     def _waits(self, identity: Identity) -> bool:
         """Whether an archive is the copy of a file that is as it was."""
-        file = self._table.with_content(self._known.copies.get(identity, 0))
+        file = self._table.with_content(self._state.copies.get(identity, 0))
         return file is not None and file.listed
 
     def _attempt(self, listed: Listed, moment: Moment) -> bool:
-        reason: Optional[LogErrorReason] = LogErrorReason.BAD_ARCHIVE
         try:
-            found = self._archive(listed, moment)
-        except ParseError:
-            pass
-        except SourceError:
-            reason = LogErrorReason.IO_ERROR
-        except OSError as error:
+            any_found = self._archive(listed, moment)
+        except (OSError, ParseError, SourceError) as error:
             reason = reason_of(error)
         else:
-            self._troubles.worked(listed.identity, listed.path)
-            return found
+            self._backoff.worked(listed.identity, listed.path)
+            return any_found
         if reason is not None:
             trouble = Trouble(listed.pattern.source, listed.path, reason)
-            self._troubles.failed(listed.identity, trouble, moment.monotonic)
+            self._backoff.failed(listed.identity, trouble, moment.monotonic)
         return False
 
     def _archive(self, listed: Listed, moment: Moment) -> bool:
         since = self._table.seen.get(listed.pattern)
         if since is None and listed.mtime < moment.horizon:
-            self._known.done.add(listed.identity)
+            self._state.done.add(listed.identity)
             return False
         blocks = decompress(self._host, listed.path)
         first = next(blocks, b"")
-        known = self._plain_form(listed, first)
-        if known is not None and known.listed:
-            self._known.copies[listed.identity] = known.position.content
-        if known is not None and (known.listed or known.is_open):
+        plain = self._plain_form(listed, first)
+        if plain is not None and plain.listed:
+            self._state.copies[listed.identity] = plain.position.content
+        if plain is not None and (plain.listed or plain.is_open):
             return False  # a copy; or of a file that was deleted a moment ago and is being read
-        text = self._text(listed, known, since, moment)
-        if known is None or known.unseen or not known.drained:
+        text = self._text(listed, plain, since, moment)
+        if plain is None or plain.unseen or not plain.drained:
             for _ in blocks:
                 pass  # nothing is counted of an archive that turns out to be half of one
-            offset = known.position.offset if known else 0
+            offset = plain.position.offset if plain else 0
             for block in behind(decompress(self._host, listed.path), offset):
                 text.feed(block)
             text.feed(b"", last=True)
-        self._known.done.add(listed.identity)
-        if known is not None:
-            self._table.forget(known)
+        self._state.done.add(listed.identity)
+        if plain is not None:
+            self._table.forget(plain)
         return text.found
 
     def _text(
-        self, listed: Listed, known: Optional[LogFile], since: Optional[float], moment: Moment
+        self, listed: Listed, plain: Optional[LogFile], since: Optional[float], moment: Moment
     ) -> _Text:
         """Go on from where the plain form was; else read all, and count what is news."""
         position = Position(listed.pattern.source, listed.path, listed.device, listed.inode)
         reading = Reading(moment.wall, listed.mtime, moment.horizon)
-        if known is not None:
-            position.take_from(known.position)
+        if plain is not None:
+            position.take_from(plain.position)
         elif since is None:
             position.history = sys.maxsize
         else:
@@ -139,7 +138,7 @@ class Archives:
     def _plain_form(self, listed: Listed, first: bytes) -> Optional[LogFile]:
         """Find the file that has or had the archive's text, one that is gone above all."""
         source, path = listed.pattern.source, listed.path[: -len(ARCHIVE)]
-        original = self._table.with_content(self._known.copies.get(listed.identity, 0))
+        original = self._table.with_content(self._state.copies.get(listed.identity, 0))
         if original is not None:
             return original
         for file in [*self._table.gone(), *self._table.files.values()]:
@@ -152,16 +151,16 @@ class Archives:
 
     def dump(self) -> dict[str, Any]:
         """Write down what is known, in JSON's types."""
-        done, copies = self._known
+        done, copies = self._state
         return {
             "archives": list(done),
             "archive_copies": [[*identity, content] for identity, content in copies.items()],
         }
 
-    def parse(self, dumped: Mapping[str, Any]) -> Known:
+    def parse(self, dumped: Mapping[str, Any]) -> ArchiveState:
         """Read what ``dump`` wrote; raises ParseError for anything else."""
         try:
-            return Known(
+            return ArchiveState(
                 {(str(s), int(device), int(inode)) for s, device, inode in dumped["archives"]},
                 {
                     (str(s), int(device), int(inode)): int(content)
@@ -171,9 +170,9 @@ class Archives:
         except (KeyError, TypeError, ValueError) as error:
             raise ParseError(f"not what archives look like: {error!r}") from error
 
-    def restore(self, known: Known) -> None:
+    def restore(self, state: ArchiveState) -> None:
         """Know what was written down."""
-        self._known = known
+        self._state = state
 
 
 def _has_head(file: LogFile, text: bytes) -> bool:
@@ -181,8 +180,8 @@ def _has_head(file: LogFile, text: bytes) -> bool:
     if file.is_open:
         begin = text[:_COMPARED]
         return bool(begin) and file.pread(len(begin), 0) == begin
-    known = zlib.crc32(text[: file.position.head_length]) == file.position.head
-    return known and file.position.is_recognisable
+    alike = zlib.crc32(text[: file.position.head_length]) == file.position.head
+    return alike and file.position.is_recognisable
 
 
 @dataclass
@@ -207,11 +206,6 @@ class _Text:
         self.rest = piece.data[scan.consumed :]
         position.offset, position.skipping = position.offset + scan.consumed, scan.skipping
         self.found |= bool(scan.groups)
-
-
-_BLOCK = 256 * 1024
-_GZIP = 16 + zlib.MAX_WBITS
-LARGEST = 1 << 30  # bytes of text; more is cut, so that a bomb costs bounded time
 
 
 def decompress(host: LogHost, path: str) -> Generator[bytes, None, None]:

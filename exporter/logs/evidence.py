@@ -82,8 +82,8 @@ class LogEvidence:
         if times[-1] < reading.not_before:
             return
         if group.signature.id == RESTART_LIMIT:
-            known = {*self.restart_limit_times, *times}
-            self.restart_limit_times = sorted(known)[-_MOST_RESTART_LIMITS:]
+            limits = {*self.restart_limit_times, *times}
+            self.restart_limit_times = sorted(limits)[-_MOST_RESTART_LIMITS:]
         self._note_port(group, times[-1], reading.now)
         if _is_newer(times[-1], self.last_match[key], reading.now):
             self.last_match[key] = times[-1]
@@ -122,11 +122,11 @@ class LogEvidence:
         if not port or fields.get("code", EADDRINUSE) != EADDRINUSE:
             return
         key = (group.signature.id, port)
-        known = self.reports.get(key)
-        if known and not _is_newer(time, known.time, now):
+        youngest = self.reports.get(key)
+        if youngest and not _is_newer(time, youngest.time, now):
             return
-        if known is None and len(self.reports) >= _MOST_REPORTS:
-            del self.reports[min(self.reports, key=lambda each: self.reports[each].time)]
+        if youngest is None and len(self.reports) >= _MOST_REPORTS:
+            del self.reports[min(self.reports, key=lambda key: self.reports[key].time)]
         address = _address(fields)
         self.reports[key] = PortReport(
             *key, time, address, fields.get("uid", ""), fields.get("inode", "")
@@ -135,9 +135,9 @@ class LogEvidence:
     def _note_start(self, group: RecordGroup) -> None:
         fields = group.fields
         if group.signature.id == START_EXCEEDS:
-            known = self.start_status._asdict()
+            numbers = self.start_status._asdict()
             self.start_status = StartStatus(
-                **{scope: _number(fields.get(scope), known[scope]) for scope in known}
+                **{scope: _number(fields.get(scope), numbers[scope]) for scope in numbers}
             )
         if group.signature.id == START_FAILED:
             self.start_failed_after = _number(fields.get("seconds"), self.start_failed_after)
@@ -174,18 +174,18 @@ class LogEvidence:
         try:
             matches = _pairs(dumped["matches"], int)
             last_match = _pairs(dumped["last_match"], float)
-            reports = [_report(*each) for each in dumped["port_reports"]]
+            reports = [_report(*report) for report in dumped["port_reports"]]
             start_status = StartStatus(*map(int, dumped["start_status"]))
             start_failed_after = int(dumped["start_failed_after"])
-            limits = [float(each) for each in dumped["restart_limit_times"]]
-            covered = {str(each): float(time) for each, time in dumped["covered_since"].items()}
+            limits = [float(time) for time in dumped["restart_limit_times"]]
+            covered = {str(source): float(time) for source, time in dumped["covered_since"].items()}
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise ParseError(f"not what the logs' evidence looks like: {error!r}") from error
         self.matches.update({key: matches[key] for key in self.matches if key in matches})
         self.last_match.update(
             {key: last_match[key] for key in self.last_match if key in last_match}
         )
-        self.reports = {(each.signature, each.port): each for each in reports[-_MOST_REPORTS:]}
+        self.reports = {(r.signature, r.port): r for r in reports[-_MOST_REPORTS:]}
         self.start_status = start_status
         self.start_failed_after = start_failed_after
         self.restart_limit_times = limits[-_MOST_RESTART_LIMITS:]
@@ -236,9 +236,12 @@ def stop_origin(marker: StopMarker, snapshot: LogSnapshot) -> StopOrigin:
     return StopOrigin.OPERATOR if covered is not None and covered <= begin else StopOrigin.UNKNOWN
 
 
-def _is_newer(time: float, known: float, now: float) -> bool:
-    """Whether to prefer a time; what is ahead of our clock was before it was put back."""
-    return time >= known or known > now
+def _is_newer(time: float, youngest: float, now: float) -> bool:
+    """Whether a time replaces the youngest one so far.
+
+    One that is ahead of our clock was taken before the clock was put back, and is replaced.
+    """
+    return time >= youngest or youngest > now
 
 
 def _port(text: str) -> int:

@@ -39,7 +39,7 @@ class LogFollower:
     """Follows the files of patterns. For one thread.
 
     ``patterns`` and ``horizon`` are asked when they are needed; the latter takes the time and tells
-    how far back a first look goes, both since the epoch. At most ``most_open`` files stay open.
+    how far back a first look goes, both since the epoch. At most MOST_OPEN files stay open.
     """
 
     def __init__(
@@ -50,20 +50,19 @@ class LogFollower:
         horizon: Callable[[float], float],
         *,
         host: LogHost,
-        most_open: int = MOST_OPEN,
     ) -> None:
         self.activity = {source: SourceActivity() for source in matchers}
         self._evidence = evidence
         self._patterns = patterns
         self._horizon = horizon
-        self._most_open = most_open
+        self._most_open = MOST_OPEN
         self._readers = {
             source: FileReader(source, matcher, evidence, self.activity[source])
             for source, matcher in matchers.items()
         }
-        self._troubles = RetryBackoff(self.activity)
+        self._backoff = RetryBackoff(self.activity)
         self._table = FileTable(host, evidence, self.activity)
-        self._archives = Archives(host, self._table, self._readers, self._troubles)
+        self._archives = Archives(host, self._table, self._readers, self._backoff)
         self._lister = LogLister(host)
         self._thorough_at = 0.0
 
@@ -77,10 +76,10 @@ class LogFollower:
         if thorough:
             self._thorough_at = monotonic + THOROUGH_SECONDS
         listing = self._lister.look(patterns, wall, thorough=thorough)
-        self._troubles.listed(listing.troubles, monotonic)
+        self._backoff.listed(listing.troubles, monotonic)
         looks_back = any(p not in self._table.seen for p in patterns) or self._table.looks_back()
         moment = Moment(wall, monotonic, self._horizon(wall) if looks_back else wall, last)
-        reopen = self._table.meet(listing, moment)
+        reopen = self._table.reconcile(listing, moment)
         # If a path leads to another file by now, the next listing will tell.
         self._each(reopen, monotonic, LogFile.open)
         self._each(self._open_files(), monotonic, lambda file: file.look(monotonic))
@@ -88,7 +87,7 @@ class LogFollower:
         found = self._read(moment)
         found |= self._archives.read(listing, moment)
         self._tidy(monotonic)
-        self._troubles.forget_unless(
+        self._backoff.forget_unless(
             lambda key: key in self._table.files or self._archives.is_unread(key)
         )
         self._table.seen.update((p, wall) for p in patterns if p not in listing.unreadable)
@@ -191,15 +190,15 @@ class LogFollower:
         file.rewind(self._table.new_content())
 
     def _read(self, moment: Moment) -> bool:
-        found = False
+        any_found = False
         for file in self._open_files():
             if file.fresh or file.position.copy_of:
                 continue
             turn = partial(self._readers[file.position.source].turn, moment=moment)
-            found |= self._attempt(file, moment.monotonic, turn) or False
+            any_found |= self._attempt(file, moment.monotonic, turn) or False
             if file.is_open:
-                self._troubles.worked(file.position.identity, file.position.path)
-        return found
+                self._backoff.worked(file.position.identity, file.position.path)
+        return any_found
 
     def _each(
         self, files: Iterable[LogFile], now: float, action: Callable[[LogFile], object]
@@ -210,15 +209,15 @@ class LogFollower:
     def _attempt(self, file: LogFile, now: float, action: Callable[[LogFile], T]) -> Optional[T]:
         """Do something with a file, unless it failed lately; None, and it is closed, on failure."""
         key = file.position.identity
-        if not self._troubles.may_try(key, now):
+        if not self._backoff.may_try(key, now):
             return None
         try:
             return action(file)
         except (OSError, SourceError) as error:
-            reason = reason_of(error) if isinstance(error, OSError) else LogErrorReason.IO_ERROR
+            reason = reason_of(error)
         if reason is not None:
             trouble = Trouble(file.position.source, file.position.path, reason)
-            self._troubles.failed(key, trouble, now)
+            self._backoff.failed(key, trouble, now)
         with contextlib.suppress(OSError):
             file.close()
         file.distrust()

@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, Optional, Union
 
-from exporter.errors import SourceError
+from exporter.errors import ParseError, SourceError
 from exporter.host.files import HostFiles
 from exporter.host.privileges import as_the_user_alone
 from exporter.logs.facts import LogErrorReason
@@ -28,6 +28,16 @@ _RACY_SECONDS = 2.0
 _MAGIC = re.compile(r"[*?[]")
 
 Identity = tuple[str, int, int]  # source, device, inode
+# Never wait for a pipe, never get a terminal, never hand the file to a child.
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_REASONS = {
+    errno.EACCES: LogErrorReason.PERMISSION_DENIED,
+    errno.EPERM: LogErrorReason.PERMISSION_DENIED,
+    errno.ESTALE: LogErrorReason.STALE_HANDLE,
+    errno.EMFILE: LogErrorReason.FD_EXHAUSTED,
+    errno.ENFILE: LogErrorReason.FD_EXHAUSTED,
+}
+_VANISHED = (errno.ENOENT, errno.ENOTDIR)
 
 
 class Pattern(NamedTuple):
@@ -106,13 +116,13 @@ class LogLister:
     def __init__(self, host: LogHost) -> None:
         self._host = host
         self._directories: dict[Pattern, tuple[str, ...]] = {}
-        self._known: dict[tuple[Pattern, str], _Directory] = {}
+        self._cache: dict[tuple[Pattern, str], _Directory] = {}
         self._before: dict[tuple[Pattern, str], _Directory] = {}
 
     def look(self, patterns: Sequence[Pattern], now: float, *, thorough: bool) -> Listing:
         """Find the files of all patterns; ``now`` is the wall clock."""
         listing = Listing()
-        self._known, self._before = {}, self._known
+        self._cache, self._before = {}, self._cache
         for pattern in patterns:
             for directory in self._find_directories(pattern, listing, thorough=thorough):
                 self._list_directory(pattern, directory, now, listing, thorough=thorough)
@@ -125,10 +135,14 @@ class LogLister:
         if is_one:
             return (parent,)
         if thorough or pattern not in self._directories:
-            found = [""]
+            directories = [""]
             for part in parent.strip("/").split("/"):
-                found = [p for base in found for p in self._below(pattern, base, part, listing)]
-            self._directories[pattern] = tuple(found)
+                directories = [
+                    path
+                    for base in directories
+                    for path in self._below(pattern, base, part, listing)
+                ]
+            self._directories[pattern] = tuple(directories)
         return self._directories[pattern]
 
     def _below(self, pattern: Pattern, base: str, part: str, listing: Listing) -> list[str]:
@@ -144,21 +158,21 @@ class LogLister:
     def _list_directory(
         self, pattern: Pattern, path: str, now: float, listing: Listing, *, thorough: bool
     ) -> None:
-        known = self._before.pop((pattern, path), None)
+        cached = self._before.pop((pattern, path), None)
         try:
             look = self._host.stat(path)
-            same = known is not None and not _may_have_changed(known, look)
-            if known is None or thorough or not same:
-                archives = {a.path: a for a in known.archives} if known and same else {}
-                known = self._read_directory(pattern, path, look, now, archives)
+            same = cached is not None and not _may_have_changed(cached, look)
+            if cached is None or thorough or not same:
+                archives = {a.path: a for a in cached.archives} if cached and same else {}
+                cached = self._read_directory(pattern, path, look, now, archives)
                 listing.changed = True
         except (OSError, SourceError) as error:
             _note(listing, pattern, path, error)
             return
-        self._known[(pattern, path)] = known
-        listing.files.extend(known.files)
-        listing.packed.append(known.archives)
-        listing.troubles.extend(known.troubles)
+        self._cache[(pattern, path)] = cached
+        listing.files.extend(cached.files)
+        listing.packed.append(cached.archives)
+        listing.troubles.extend(cached.troubles)
 
     def _read_directory(
         self,
@@ -178,11 +192,11 @@ class LogLister:
         files, troubles = list[Listed](), list[Trouble]()
         for name in sorted(names):
             full = posixpath.join(path, name)
-            found = archives.get(full) or self._look_at(pattern, full)
-            if isinstance(found, Listed):
-                files.append(found)
-            elif found is not None:
-                troubles.append(found)
+            outcome = archives.get(full) or self._look_at(pattern, full)
+            if isinstance(outcome, Listed):
+                files.append(outcome)
+            elif outcome is not None:
+                troubles.append(outcome)
         plain = [listed for listed in files if not listed.is_archive]
         packed = [listed for listed in files if listed.is_archive]
         return _Directory(look.st_ino, look.st_mtime_ns, now, plain, packed, troubles)
@@ -191,7 +205,7 @@ class LogLister:
         try:
             look = self._host.stat(path)
         except (OSError, SourceError) as error:
-            reason = _reason(error)
+            reason = reason_of(error)
             return Trouble(pattern.source, path, reason) if reason else None
         if stat.S_ISREG(look.st_mode):
             return Listed(pattern, path, look.st_dev, look.st_ino, look.st_size, look.st_mtime_ns)
@@ -213,36 +227,24 @@ def _names_like(path: str) -> re.Pattern[str]:
     return re.compile(fnmatch.translate(posixpath.basename(path)))
 
 
-def _may_have_changed(known: _Directory, look: os.stat_result) -> bool:
-    same = (known.inode, known.mtime_ns) == (look.st_ino, look.st_mtime_ns)
-    return not same or abs(known.listed_at - look.st_mtime) < _RACY_SECONDS
+def _may_have_changed(cached: _Directory, look: os.stat_result) -> bool:
+    same = (cached.inode, cached.mtime_ns) == (look.st_ino, look.st_mtime_ns)
+    return not same or abs(cached.listed_at - look.st_mtime) < _RACY_SECONDS
 
 
 def _note(listing: Listing, pattern: Pattern, path: str, error: Exception) -> None:
-    reason = _reason(error)
+    reason = reason_of(error)
     if reason is not None:
         listing.troubles.append(Trouble(pattern.source, path, reason))
         listing.unreadable.add(pattern)
 
 
-def _reason(error: Exception) -> Optional[LogErrorReason]:
-    return reason_of(error) if isinstance(error, OSError) else LogErrorReason.IO_ERROR
-
-
-# Never wait for a pipe, never get a terminal, never hand the file to a child.
-_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_REASONS = {
-    errno.EACCES: LogErrorReason.PERMISSION_DENIED,
-    errno.EPERM: LogErrorReason.PERMISSION_DENIED,
-    errno.ESTALE: LogErrorReason.STALE_HANDLE,
-    errno.EMFILE: LogErrorReason.FD_EXHAUSTED,
-    errno.ENFILE: LogErrorReason.FD_EXHAUSTED,
-}
-_VANISHED = (errno.ENOENT, errno.ENOTDIR)
-
-
-def reason_of(error: OSError) -> Optional[LogErrorReason]:
+def reason_of(error: Exception) -> Optional[LogErrorReason]:
     """Say which reason an error counts as; None for what has quietly gone while we looked."""
+    if isinstance(error, ParseError):
+        return LogErrorReason.BAD_ARCHIVE
+    if not isinstance(error, OSError):
+        return LogErrorReason.IO_ERROR
     if error.errno in _VANISHED:
         return None
     return _REASONS.get(error.errno or 0, LogErrorReason.IO_ERROR)

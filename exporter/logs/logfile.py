@@ -111,7 +111,7 @@ _PROGRESS = (
 
 def restore_position(dumped: Any) -> Position:  # noqa: ANN401 -- of JSON
     """Read what ``dump`` wrote; raises ParseError for anything else."""
-    if not isinstance(dumped, dict) or dumped.keys() != {each.name for each in fields(Position)}:
+    if not isinstance(dumped, dict) or dumped.keys() != {field.name for field in fields(Position)}:
         raise ParseError("not what a position looks like")
     kinds = {"source": str, "path": str, "skipping": bool, "retired": bool}
     if not all(type(value) is kinds.get(name, int) for name, value in dumped.items()):

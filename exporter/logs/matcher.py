@@ -125,18 +125,18 @@ class LogMatcher:
         near_end = end - _FAR if chunk.more else end
         for start, stop in self._lines.find(data, end).items():
             behind_time = start + _CM_TIME
-            known = None
+            of_line = None
             if data[behind_time : behind_time + len(_CM_MARK)] == _CM_MARK:
                 words = data[data.find(b" ", behind_time + len(_CM_MARK), stop) : stop]
-                known = groups.get(words)
-                if known is None and words not in groups:
-                    known = groups[words] = self._known(words, data[start:stop])
-            if known is not None and count_from <= start and stop <= near_end:  # nearly all
+                of_line = groups.get(words)
+                if of_line is None and words not in groups:
+                    of_line = groups[words] = self._groups_by_words(words, data[start:stop])
+            if of_line is not None and count_from <= start and stop <= near_end:  # nearly all
                 time = data[start:behind_time]
-                for group in known:
+                for group in of_line:
                     group.times.append(time)
                     group.last = start
-            elif not self._gather_one(groups, chunk, (start, stop), known, count_from):
+            elif not self._gather_one(groups, chunk, (start, stop), of_line, count_from):
                 return start
         return end
 
@@ -145,17 +145,17 @@ class LogMatcher:
         groups: _Groups,
         chunk: Chunk,
         line: tuple[int, int],
-        known: Optional[tuple[RecordGroup, ...]],
+        of_line: Optional[tuple[RecordGroup, ...]],
         count_from: int,
     ) -> bool:
         """Sort the records of a line that needs a closer look; False if more of it is to come."""
         start, stop = line
-        if known is None:
+        if of_line is None:
             text = chunk.data[start : min(stop, start + LONGEST_LINE)]
             sightings = self._unknown(groups, chunk, start, text)
         else:
             time = chunk.data[start : start + _CM_TIME]
-            sightings = [(group, time) for group in known]
+            sightings = [(group, time) for group in of_line]
         near_end = chunk.more and stop > chunk.end - _FAR
         if near_end and any(self._goes_on(group, chunk, stop) for group, _ in sightings):
             return False
@@ -178,7 +178,7 @@ class LogMatcher:
                 return heads[0]
         return None
 
-    def _known(self, words: bytes, line: bytes) -> Optional[tuple[RecordGroup, ...]]:
+    def _groups_by_words(self, words: bytes, line: bytes) -> Optional[tuple[RecordGroup, ...]]:
         """Make the groups of a CM record by its words; None if it is not alone on its line."""
         if words not in self._memory:
             self._remember(words, line)
@@ -211,20 +211,20 @@ class LogMatcher:
         if not self._set.matches(line):
             return []
         heads = prefixes(line, self._grammars)
-        found = [
+        records = [
             (head, meaning)
             for head, text in records_of(line, heads)
             for meaning in self._meaning(text)
         ]
-        if not found:  # a pattern that spans what we take for two records
-            found = [(heads[0] if heads else None, meaning) for meaning in self._meaning(line)]
+        if not records:  # a pattern that spans what we take for two records
+            records = [(heads[0] if heads else None, meaning) for meaning in self._meaning(line)]
         sightings: list[tuple[RecordGroup, bytes]] = []
-        for head, (index, fields) in found:
+        for head, (index, fields) in records:
             own = head or (head_above(chunk, start, self._grammars) if self._inherits else None)
             zone, time = (own.zone, own.time) if own else (b"", b"")
             key = (index, zone, tuple(fields.items()))
-            known = groups.setdefault(key, (RecordGroup(self._signatures[index], zone, fields),))
-            sightings.extend((group, time) for group in known or ())
+            of_key = groups.setdefault(key, (RecordGroup(self._signatures[index], zone, fields),))
+            sightings.extend((group, time) for group in of_key or ())
         return sightings
 
     def _meaning(self, text: bytes) -> Iterator[tuple[int, Mapping[str, str]]]:

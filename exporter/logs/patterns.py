@@ -33,6 +33,7 @@ _REFUSED = (
         "a character beyond ASCII cannot be repeated or stand in brackets; put it in (?:...)",
     ),
 )
+_WINDOW = 64 * 1024  # bytes; bounds the memory for hits in a text that consists of hits
 
 
 class Match(Protocol):
@@ -99,8 +100,8 @@ class PatternSet:
             return ()
         if self._set is None:
             return range(self._count)
-        found: Optional[list[int]] = self._set.Match(memoryview(text)[:end])
-        return sorted(found) if found else range(self._count)
+        matching: Optional[list[int]] = self._set.Match(memoryview(text)[:end])
+        return sorted(matching) if matching else range(self._count)
 
 
 @lru_cache(maxsize=1024)
@@ -137,9 +138,6 @@ def _options(*, captures: bool) -> re2.Options:
     options.never_capture = not captures
     options.log_errors = False
     return options
-
-
-_WINDOW = 64 * 1024  # bytes; bounds the memory for hits in a text that consists of hits
 
 
 class LineFinder:

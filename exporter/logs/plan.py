@@ -24,6 +24,10 @@ LONGEST_LOOK_BACK_SECONDS = 86400.0
 BEFORE_MARKER_SECONDS = 120.0
 # Programs that do not know of each other write into these, so that a bare line belongs to nobody.
 _SHARED_FILES = ("system_call", "dbstart")
+_LOCALTIME = "/etc/localtime"
+_DATABASE = "/usr/share/zoneinfo"
+_LOOK_SECONDS = 60.0
+_FIXED = re.compile(r"<?[A-Za-z0-9+-]{3,}?>?([+-]?)(\d{1,2})(?::?(\d\d))?")
 
 
 class LogPlan:
@@ -163,12 +167,6 @@ def _below(directory: str, path: str) -> str:
     return f"{directory.rstrip('/')}/{path}" if directory else ""
 
 
-_LOCALTIME = "/etc/localtime"
-_DATABASE = "/usr/share/zoneinfo"
-_LOOK_SECONDS = 60.0
-_FIXED = re.compile(r"<?[A-Za-z0-9+-]{3,}?>?([+-]?)(\d{1,2})(?::?(\d\d))?")
-
-
 class LocalZone:
     """Finds the zone as libc does: from TZ, else from /etc/localtime; UTC if neither tells.
 
@@ -182,18 +180,18 @@ class LocalZone:
         self._tz = tz
         self._monotonic = monotonic
         self._look_at = 0.0
-        self._known: Optional[tuple[str, Optional[Fingerprint]]] = None
+        self._look: Optional[tuple[str, Optional[Fingerprint]]] = None
         self._zone: tzinfo = timezone.utc
 
     def __call__(self) -> tzinfo:
         """Return the zone as of the last minute."""
         now = self._monotonic()
-        if self._known is None or now >= self._look_at:
+        if self._look is None or now >= self._look_at:
             self._look_at = now + _LOOK_SECONDS
             name = self._tz()
             look = (name, None if name else self._files.fingerprint(_LOCALTIME))
-            if look != self._known:
-                self._known = look
+            if look != self._look:
+                self._look = look
                 self._zone = self._find(name)
         return self._zone
 

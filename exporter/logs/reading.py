@@ -19,6 +19,8 @@ PIECE = 1024 * 1024  # bytes; what is searched at once
 PIECES_A_TURN = 4
 LINES_BELOW_SECONDS = 2.0
 NEIGHBOUR_SECONDS = 60.0
+FIRST_DELAY = 1.0  # seconds
+LONGEST_DELAY = 60.0
 
 
 class Moment(NamedTuple):
@@ -136,10 +138,6 @@ def _ending(file: LogFile, moment: Moment) -> Ending:
     return Ending(final, more=quiet < LINES_BELOW_SECONDS)
 
 
-FIRST_DELAY = 1.0  # seconds
-LONGEST_DELAY = 60.0
-
-
 @dataclass
 class _Failing:
     reason: LogErrorReason
@@ -163,11 +161,11 @@ class RetryBackoff:
 
     def failed(self, key: Hashable, trouble: Trouble, now: float) -> None:
         """Count a failure, and say it if it is new or for a new reason."""
-        known = self._failing.get(key)
-        delay = min(known.delay * 2, LONGEST_DELAY) if known else FIRST_DELAY
+        before = self._failing.get(key)
+        delay = min(before.delay * 2, LONGEST_DELAY) if before else FIRST_DELAY
         self._failing[key] = _Failing(trouble.reason, delay, now + delay, trouble.path)
         self._activity[trouble.source].errors[trouble.reason] += 1
-        if known is None or known.reason is not trouble.reason:
+        if before is None or before.reason is not trouble.reason:
             self._log.warning(
                 "log cannot be read",
                 source=trouble.source,

@@ -31,6 +31,10 @@ DEFAULT_LOG_LINE_PREFIX = "%m %c %d %p %a %x %n %e "
 _HOUR = timedelta(hours=1)
 _HOURS_AND_MINUTES = 4  # digits
 _EARLIEST_YEAR, _LATEST_YEAR = 1971, 9998  # a zone must not push a time out of datetime's range
+LONGEST_LINE = 64 * 1024  # bytes; of a longer line only the beginning is looked at
+LEAD = 2048  # bytes: a record of CM is at most 2,047 bytes long (CM cm_elog.cpp)
+_LINES_BELOW = 3
+_LONGEST_FIELD = 256  # characters
 
 
 @dataclass(frozen=True)
@@ -123,9 +127,9 @@ def grammars_of(source: str, log_line_prefix: str = DEFAULT_LOG_LINE_PREFIX) -> 
 def prefixes(line: bytes, grammars: Sequence[Grammar]) -> tuple[RecordPrefix, ...]:
     """Find the prefixes of the first grammar that has any in the line."""
     for grammar in grammars:
-        found = tuple(grammar.prefixes(line))
-        if found:
-            return found
+        heads = tuple(grammar.prefixes(line))
+        if heads:
+            return heads
     return ()
 
 
@@ -158,10 +162,10 @@ def _written_in(stamp: Stamp, zone: tzinfo) -> tzinfo:
     """
     if stamp.zone is None:
         return zone
-    told = stamp.zone.utcoffset(stamp.local)
+    written = stamp.zone.utcoffset(stamp.local)
     for fold in (0, 1):
         own = stamp.local.replace(tzinfo=zone, fold=fold).utcoffset()
-        if own is not None and int(own / _HOUR) * _HOUR == told:
+        if own is not None and int(own / _HOUR) * _HOUR == written:
             return timezone(own)
     return stamp.zone
 
@@ -192,12 +196,6 @@ def _zone(text: bytes) -> Optional[tzinfo]:
     if offset >= timedelta(hours=24):
         return None
     return timezone(-offset if text[:1] == b"-" else offset)
-
-
-LONGEST_LINE = 64 * 1024  # bytes; of a longer line only the beginning is looked at
-LEAD = 2048  # bytes: a record of CM is at most 2,047 bytes long (CM cm_elog.cpp)
-_LINES_BELOW = 3
-_LONGEST_FIELD = 256  # characters
 
 
 class Chunk(NamedTuple):

@@ -43,14 +43,14 @@ class FileTable:
         self._evidence = evidence
         self._activity = activity
 
-    def meet(self, listing: Listing, moment: Moment) -> list[LogFile]:
-        """Take what is listed; give the closed files that have changed since they were read."""
+    def reconcile(self, listing: Listing, moment: Moment) -> list[LogFile]:
+        """Bring the table up to what is listed; give the closed files that have changed."""
         paths: dict[Identity, list[Listed]] = {}
         for listed in listing.files:
             paths.setdefault(listed.identity, []).append(listed)
         for identity, places in paths.items():
             if identity in self.files:
-                self._meet_again(self.files[identity], places)
+                self._reconcile_one(self.files[identity], places)
             else:
                 self._adopt(places[0], moment)
         unsure = {pattern.source for pattern in listing.unreadable}
@@ -63,12 +63,12 @@ class FileTable:
             file.size, file.mtime = listed.size, listed.mtime
         return [file for file, listed in closed if file.differs(listed.size, listed.mtime_ns)]
 
-    def _meet_again(self, file: LogFile, places: list[Listed]) -> None:
+    def _reconcile_one(self, file: LogFile, places: list[Listed]) -> None:
         position, path = file.position, places[0].path
         stayed = position.path in [listed.path for listed in places]
         was_listed, file.listed, file.unseen = file.listed, True, False
-        known = file.is_open or position.is_recognisable or position.history
-        if not known and not (stayed and was_listed):
+        sure = file.is_open or position.is_recognisable or position.history
+        if not sure and not (stayed and was_listed):
             file.rewind(self.new_content())  # it may be any file with the number of that one
             position.path, file.fresh = path, True
         elif not stayed:
@@ -126,8 +126,8 @@ class FileTable:
 
         None if it is not known any more, and for 0, which is no content.
         """
-        known = (*self.files.values(), *self.ghosts) if content else ()
-        return next((file for file in known if file.position.content == content), None)
+        files = (*self.files.values(), *self.ghosts) if content else ()
+        return next((file for file in files if file.position.content == content), None)
 
     def forget(self, file: LogFile) -> None:
         """Let go of a file that is no longer there."""
@@ -184,8 +184,8 @@ class FileTable:
         """
         wanted = frozenset(sources)
         try:
-            positions = [restore_position(each) for each in dumped["files"]]
-            ghosts = [restore_position(each) for each in dumped["ghosts"]]
+            positions = [restore_position(position) for position in dumped["files"]]
+            ghosts = [restore_position(position) for position in dumped["ghosts"]]
             seen = {Pattern(str(s), str(p)): float(time) for s, p, time in dumped["seen"]}
             contents = int(dumped["contents"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
