@@ -28,8 +28,7 @@ from exporter.host.network import HostFacts
 from exporter.host.process_table import ProcessTable
 from exporter.host.processes import ProcessReader
 from exporter.host.procfs import Procfs
-from exporter.host.users import UserNames
-from exporter.installation.accounts import Accounts, own_user
+from exporter.host.users import Accounts, UserNames, own_user
 from exporter.installation.discovery import Discovery
 from exporter.installation.endpoints import node_endpoints, own_port_problem
 from exporter.installation.environment import EnvironmentSearch, ShellEnvironment
@@ -37,7 +36,7 @@ from exporter.installation.facts import NO_UID, Installation, StopMarker
 from exporter.installation.installed_files import FactStore
 from exporter.installation.markers import read_identity, read_markers
 from exporter.installation.members import members
-from exporter.installation.reader import InstallationReader
+from exporter.installation.reader import InstallationReader, require_user
 from exporter.logs.collector import LogsCollector, StopOriginCollector
 from exporter.logs.evidence import LogEvidence, bind_failure_age
 from exporter.logs.facts import LogSnapshot
@@ -90,8 +89,7 @@ class InstallationFactory:
     def __call__(self, options: Options, config: Config, host_name: str) -> InstallationParts:
         """Make the parts for one configuration; raises SourceError for a user that is not here."""
         hints, files, runner = config.installation, HostFiles(options.rootfs), Runner()
-        if hints.user is not None:
-            Accounts(files, own_user()).require(hints.user)
+        require_user(Accounts(files, own_user()).find, hints.user)
         same = (hints.user, hints.env_file, hints.gausshome)
         store = self._stores.setdefault(same, FactStore())
         reader = _reader(options, config, host_name, runner, store)

@@ -44,7 +44,6 @@ _IMPURE = {
     "diagnosis": "peers",
     "host": "background cgroup clock command files netlink netns privileges processes"
     " process_table procfs service_manager users worker",
-    "installation": "accounts",
     "logs": "listing logfile plan service",
     "ports": "proc_net sock_diag",
     "scrape": "guard registry",

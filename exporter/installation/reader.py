@@ -152,6 +152,15 @@ class InstallationReader:
         return self._store.app_dirs
 
 
+def require_user(account: Callable[[str], Account], name: Optional[str]) -> None:
+    """Raise SourceError when a user is configured that is not there."""
+    try:
+        if name is not None:
+            account(name)
+    except SourceError:
+        raise SourceError(f"installation.user: no user {name!r} here") from None
+
+
 def _dss_home(resources: tuple[CmResource, ...], node: StaticNode) -> str:
     """Take DSS' directory from CM's resource, whose first argument it is (openGauss-OM CM.py)."""
     for resource in resources:

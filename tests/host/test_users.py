@@ -11,8 +11,7 @@ import pytest
 from exporter.errors import ParseError, SourceError
 from exporter.host.command import Account
 from exporter.host.files import HostFiles
-from exporter.host.users import PasswdEntry, find_user
-from exporter.installation.accounts import Accounts, OwnUser, own_user
+from exporter.host.users import Accounts, PasswdEntry, find_user, own_user
 
 USERS = """\
 root:x:0:0:root:/root:/bin/bash
@@ -20,7 +19,7 @@ root:x:0:0:root:/root:/bin/bash
 omm:x:1001:1002::/home/omm:/bin/bash
 bad:x:a:b:::
 """
-CONTAINER = OwnUser("4711", 4711, 4712, "/")
+CONTAINER = PasswdEntry("4711", 4711, 4712, "/")
 
 
 def test_a_line_of_passwd_is_read() -> None:
