@@ -46,7 +46,7 @@ demo: venv ## a simulated cluster, a port conflict, and the way back (SCENARIO=n
 	@SCENARIO='$(SCENARIO)' KEEP='$(KEEP)' $(BIN)/python -m tests.lab.demo
 
 e2e: venv tools ## every scenario in a real Prometheus and Alertmanager, and every recording
-	E2E=all $(BIN)/python -m pytest tests/lab/test_recordings.py
+	E2E=all $(BIN)/python -m pytest tests/lab/test_recordings.py tests/lab/test_second_recordings.py
 	$(BIN)/python -m tests.lab.e2e
 
 bench: venv tools ## the numbers, side by side with lsof, ss and psutil

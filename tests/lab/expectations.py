@@ -2,9 +2,11 @@
 
 - `query`: by node, `exit` and `says` (patterns) of `cm_ctl query -Cvipdw`
 - `conflicts`: by node, the reason of every endpoint in conflict; there are no others, on any node
+- `conflict_ports`: by node, the same by the name of the port (`runner.PORTS`), whose endpoint it is
+  left open; there are no others on that node
 - `blocked`: the same for the next start; only the endpoints that are named are looked at
 - `holders`: `node`, `endpoint`, `relation`, and `who`, the label of an occupier or a program's name
-- `metrics`: `node`, `name`, `labels`, `value` of one series
+- `metrics`: `node`, `name`, `labels`, `value` of one series, or `above`, less than its value
 - `alerts`: label sets of the alerts that fire; there are no others
 - `advice`: patterns that what is told of them `says`, and those that it `never` does
 Over the whole run no other cause may have fired, be it for an instant, and whoever is paged is
@@ -57,6 +59,7 @@ def problems(expect: Expectation, runner: Runner, fleet: Fleet) -> list[str]:
     found = list(_query_problems(expect, runner))
     if expect.conflicts is not None:
         found += _conflict_problems(expect.conflicts, pages)
+    found += _port_problems(expect.conflict_ports, pages, runner)
     found += _blocked_problems(expect.blocked, pages)
     found += _holder_problems(expect.holders, pages, runner)
     return found + list(_metric_problems(expect.metrics, pages))
@@ -72,10 +75,10 @@ def _query_problems(expect: Expectation, runner: Runner) -> Iterator[str]:
                 yield f"query on node {node} does not say {pattern!r}:\n{done.stdout}"
 
 
-def reasons(page: Sequence[Sample], name: str) -> dict[str, str]:
-    """Return endpoint -> reason of the series of a metric that are 1."""
+def reasons(page: Sequence[Sample], name: str, by: str = "endpoint") -> dict[str, str]:
+    """Return endpoint -> reason of the series of a metric that are 1; `by` is another label."""
     return {
-        sample.labels["endpoint"]: sample.labels["reason"]
+        sample.labels[by]: sample.labels["reason"]
         for sample in page
         if sample.name == name and sample.value == 1
     }
@@ -88,6 +91,16 @@ def _conflict_problems(
         seen = reasons(page, "opengauss_port_conflict")
         if seen != dict(wanted.get(node, {})):
             yield f"node {node}: conflicts {seen}, not {dict(wanted.get(node, {}))}"
+
+
+def _port_problems(
+    wanted: Mapping[int, Mapping[str, str]], pages: Mapping[int, Sequence[Sample]], runner: Runner
+) -> Iterator[str]:
+    for node, ports in wanted.items():
+        due = {str(runner.port(node, name)): reason for name, reason in ports.items()}
+        seen = reasons(pages[node], "opengauss_port_conflict", by="port")
+        if seen != due:
+            yield f"node {node}: conflicts by port {seen}, not {due}"
 
 
 def _blocked_problems(
@@ -131,7 +144,8 @@ def _metric_problems(
             for sample in pages[metric["node"]]
             if sample.name == metric["name"] and labels.items() <= sample.labels.items()
         ]
-        if metric["value"] not in values:
+        low = metric.get("above")
+        if not any(v > low if low is not None else v == metric["value"] for v in values):
             yield f"node {metric['node']}: {metric['name']} {labels} is {values}"
 
 

@@ -33,6 +33,7 @@ HOWS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "v6_only": ("listen", "::", ",v6only"),
         "bound": ("bound", "own", ",noreuse,patient"),
         "connection": ("connection", "own", ",noreuse,patient"),
+        "client": ("connection", "own", ",noreuse,patient"),  # its end leaves a TIME_WAIT
         "inherited": ("listen", _WILDCARD, ""),  # by a child, the parent is gone
         "second_cluster": ("listen", _WILDCARD, ""),  # a gaussdb of another installation
         "container": ("listen", _WILDCARD, ""),  # process 1 of a pid namespace of its own
@@ -126,6 +127,8 @@ def _holder(
         return _Container(Holder(spec, options=options, prefix=words, exe=exe))
     arguments = ["-D", str(exe.parents[2] / "data/dn")] if how == "second_cluster" else []
     holder = Holder(spec, options=options, arguments=arguments, prefix=prefix, exe=exe)
+    if how == "client":
+        return _Client(holder)
     return _Child(holder) if how == "inherited" else holder
 
 
@@ -140,6 +143,18 @@ class _Container:
         children = Path(f"/proc/{outside}/task/{outside}/children").read_text(encoding="ascii")
         self.pid = int(children)
         self.stop = holder.stop
+
+
+class _Client:
+    """A client that closes before its server does, and so keeps the TIME_WAIT on its port."""
+
+    def __init__(self, holder: Holder) -> None:
+        self.pid = holder.pid
+        self._holder = holder
+
+    def stop(self) -> None:
+        self._holder.command("leave")
+        self._holder.stop()
 
 
 class _Child:

@@ -136,13 +136,32 @@ class Runner:
         self, node: int, program: str, pattern: str, count: int = 1, seconds: float = 40
     ) -> None:
         """Wait until a pattern stands so often in a node's log of a program."""
-        places = {name: str(number(self.lab, node)) for name, number in PORTS.items()}
-        wanted = re.compile(pattern.format(**places))
+        wanted = self._pattern(node, pattern)
         await_(
             lambda: len(wanted.findall(self.lab.log_text(node, program))) >= count,
             seconds,
             lambda: f"no {wanted.pattern!r} in:\n{self.lab.log_text(node, program)[-3000:]}",
         )
+
+    def step_await_system_call(
+        self, node: int, pattern: str, count: int = 1, seconds: float = 40
+    ) -> None:
+        """Wait until a pattern stands so often in what a node's started programs have printed."""
+        wanted = self._pattern(node, pattern)
+        log = self.lab.node(node).system_call_log
+
+        def printed() -> str:
+            return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+
+        await_(
+            lambda: len(wanted.findall(printed())) >= count,
+            seconds,
+            lambda: f"no {wanted.pattern!r} in:\n{printed()[-3000:]}",
+        )
+
+    def _pattern(self, node: int, pattern: str) -> re.Pattern[str]:
+        places = {name: str(number(self.lab, node)) for name, number in PORTS.items()}
+        return re.compile(pattern.format(**places))
 
     def step_await_process(
         self,

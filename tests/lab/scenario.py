@@ -37,6 +37,7 @@ class Expectation:
 
     query: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     conflicts: Mapping[int, Mapping[str, str]] | None = None
+    conflict_ports: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     blocked: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     holders: Sequence[Mapping[str, Any]] = ()
     metrics: Sequence[Mapping[str, Any]] = ()

@@ -17,9 +17,9 @@ A SPEC is ``kind,address,port[,flag...]``; port 0 lets the kernel choose. Kinds:
 Flag ``noreuse`` leaves SO_REUSEADDR off, which is on otherwise for all but ``client``. Flag
 ``patient`` tries again while the port is taken: without SO_REUSEADDR the TIME_WAIT of a server
 that was killed keeps it for a minute (kernel TCP_TIMEWAIT_LEN).
-Commands: ``close`` closes every socket, ``listen`` makes a ``bound`` socket listen, ``fork``
-starts a child that inherits the sockets, ``die`` ends this process at once and leaves its
-children; each is answered with a line of JSON.
+Commands: ``close`` closes every socket, ``leave`` those of a ``connection``, the client's first,
+``listen`` makes a ``bound`` socket listen, ``fork`` starts a child that inherits the sockets,
+``die`` ends this process at once and leaves its children; each is answered with a line of JSON.
 """
 
 from __future__ import annotations
@@ -279,13 +279,17 @@ def _make(spec: str) -> Made:
     made.kind = kind
     made.port = made[0].getsockname()[1]
     if kind == "timewait":
-        for sock in made:  # the client first: it is the one that keeps TIME_WAIT
-            sock.shutdown(socket.SHUT_WR)
-        for sock in made:
-            sock.recv(1)
-            sock.close()
-        made.clear()
+        _leave(made)
     return made
+
+
+def _leave(made: Made) -> None:
+    for sock in made:  # the client first: it is the one that keeps TIME_WAIT
+        sock.shutdown(socket.SHUT_WR)
+    for sock in made:
+        sock.recv(1)
+        sock.close()
+    made.clear()
 
 
 def _inode(made: Made) -> int:
@@ -311,7 +315,9 @@ def _obey(word: str, held: list[Made]) -> None:
         _say(done=word)
         os._exit(0)
     for made in held:
-        if word == "close":
+        if word == "leave":
+            _leave(made)
+        elif word == "close":
             while made:
                 made.pop().close()
         elif word == "listen" and made.kind == "bound":

@@ -69,6 +69,7 @@ def _start_node(ctl: Ctl) -> int:
     else:
         hint = _HINT.replace("cluster", "node")
         ctl.tell("ERROR", f"start node failed in ({limit})s!\n\n{hint}")
+        _append_query(ctl)
     return 0
 
 
