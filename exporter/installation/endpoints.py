@@ -1,7 +1,7 @@
 """Facts of the installation's files, and the configuration's own, become this node's endpoints.
 
 Each rule names its source. An endpoint is given only where this installation uses it. Its
-addresses are those that the process must bind; where nobody told they are left open.
+addresses are those that the process must bind; where no file names them they are None.
 """
 
 from __future__ import annotations

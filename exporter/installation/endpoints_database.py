@@ -87,7 +87,7 @@ def _client_words(
     datanode: Datanode,
     port: int,  # noqa: ARG001 -- the shape that both kinds of addresses share
 ) -> Optional[tuple[str, ...]]:
-    """Return the listen addresses; empty: none is wanted, None: nobody told."""
+    """Return the listen addresses; empty: none is wanted, None: not known."""
     settings = datanode.settings
     if settings is None or settings.listen_addresses is None:
         return datanode.installed.addresses or None
