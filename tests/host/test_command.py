@@ -268,7 +268,7 @@ _READS = """
 import sys
 from exporter.errors import SourceError
 from exporter.host.files import HostFiles
-from exporter.logs.host import LogHost
+from exporter.logs.listing import LogHost
 link, directory = sys.argv[1:]
 def tried(read):
     try:
