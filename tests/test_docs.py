@@ -213,3 +213,17 @@ def test_the_index_of_decisions_has_each_once() -> None:
     index = (ROOT / "docs/adr/README.md").read_text(encoding="utf-8")
     pages = sorted(path.name for path in (ROOT / "docs/adr").glob("0*.md"))
     assert sorted(re.findall(r"\]\((0[^)]+)\)", index)) == pages
+
+
+def test_the_ways_through_the_code_name_what_is_there() -> None:
+    """Who follows a way in the page of the architecture finds each function in its file."""
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    steps = re.findall(
+        r"^- \[[^\]]+\]\(\.\./(exporter/[^)]+\.py)\): (.+?)(?: — .*)?$", page, re.MULTILINE
+    )
+    assert len(steps) > 20
+    for module, names in steps:
+        code = (ROOT / module).read_text(encoding="utf-8")
+        for name in re.findall(r"`([\w.]+)`", names):
+            *_, last = name.split(".")
+            assert re.search(rf"^\s*(?:def|class) {last}\b", code, re.MULTILINE), (module, name)
