@@ -35,7 +35,13 @@ from exporter.ports.facts import (
 )
 from exporter.ports.proc_net import SocketReader
 from exporter.ports.relation import Programs, is_of_cluster
-from exporter.ports.verdict import address_missing, duplicates, judge, may_be_stopped
+from exporter.ports.verdict import (
+    address_missing,
+    duplicates,
+    judge,
+    may_be_stopped,
+    past_its_start,
+)
 
 ALL_STATES_CHEAP_SECONDS = 0.03
 ALL_STATES_SHARE = 50
@@ -151,6 +157,7 @@ class PortInspector:
                 v.endpoint.key: v for v in judge(again, facts, self._programs, identity, evidence)
             }
             verdicts = tuple(anew.get(v.endpoint.key, v) for v in verdicts)
+            verdicts = past_its_start(verdicts, evidence, self._clock.wall())
         return Inspection(
             verdicts,
             facts,

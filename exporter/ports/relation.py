@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from posixpath import basename, normpath
@@ -17,6 +18,10 @@ _PROGRAMS = frozenset(
 )
 # What a program calls its process where that is not the file's name: earlier gaussdb.
 _PROCESS_NAMES = {"GaussMaster": "gaussdb"}
+_SERVER = "gaussdb"
+# Programs of $GAUSSHOME/bin that are given a data directory and do not serve it; the products
+# derived from openGauss have the same ones by other names.
+_TOOL = re.compile(r"(?:gs|vb|pg|pw|cm|om)_.*|.*_(?:ctl|initdb|guc)|.*sql|initdb")
 
 
 class Programs:
@@ -26,7 +31,10 @@ class Programs:
         self._by_name: dict[str, list[Process]] = defaultdict(list)
         for process in processes:
             if process.uid == uid:
-                self._by_name[_program(process.exe, process.name)[:_COMM_LENGTH]].append(process)
+                name = _program(process.exe, process.name)
+                self._by_name[name[:_COMM_LENGTH]].append(process)
+                if name != _SERVER and _may_serve(process):
+                    self._by_name[_SERVER].append(process)
 
     def like(self, expected: str) -> Sequence[Process]:
         """Return those whose program may be the expected one, a file name or a path."""
@@ -64,7 +72,7 @@ def is_instance(endpoint: Endpoint, process: Process, identity: ClusterIdentity)
     """Tell whether it is the cluster's user, the component's program and the same instance."""
     return (
         process.uid == identity.uid
-        and _is_program(endpoint.process, process)
+        and (_is_program(endpoint.process, process) or _is_server(endpoint, process, identity))
         and _same_instance(endpoint, process, identity)
     )
 
@@ -126,6 +134,24 @@ def _is_program(expected: str, process: Process) -> bool:
         return _path(process.exe) == normpath(expected)
     name = basename(expected)
     return program(process) == (name if process.exe else name[:_COMM_LENGTH])
+
+
+def _may_serve(process: Process) -> bool:
+    """Tell whether it has a data directory, and is none of the tools that are given one, too."""
+    return bool(process.exe and process.data_dir) and not _TOOL.fullmatch(program(process))
+
+
+def _is_server(endpoint: Endpoint, process: Process, identity: ClusterIdentity) -> bool:
+    """Tell whether it is the database server of this installation by another file name.
+
+    MogDB, Vastbase, PanWeiDB, GBase 8c and others call it differently, and gaussdb is a link to it
+    or absent. It is known by where it lies, $GAUSSHOME/bin, and by the instance's own data
+    directory, which every server is started with.
+    """
+    if endpoint.process != _SERVER or endpoint.data_dir is None or not _may_serve(process):
+        return False
+    directory = _path(process.exe).rpartition("/")[0]
+    return directory in [f"{app}/bin" for app in identity.app_dirs]
 
 
 def _same_instance(endpoint: Endpoint, process: Process, identity: ClusterIdentity) -> bool:

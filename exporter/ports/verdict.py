@@ -2,7 +2,7 @@
 
 A verdict never claims more than was seen. *Conflict*: the component does not hold what it must
 bind, and a socket stops it, because bind() would fail or because cm_agent's own check would
-refuse. *Next start blocked*: the component is up, but a listener would stop its next start. A
+refuse. *Next start blocked*: the component is up, but the same facts would stop its next start. A
 socket that the component itself holds is never in its own way, whoever else inherited it.
 
 Beside the verdicts: what may go wrong with a port although nothing is wrong now, and which systemd
@@ -15,20 +15,24 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Optional
 
+from exporter.config.words import ENDPOINT_WORDS
 from exporter.host.facts import IPAddress, UnitContents
 from exporter.ports.bind import Covers, Stage, holds_all, meets
 from exporter.ports.facts import (
     ClusterIdentity,
     Endpoint,
     EndpointKey,
+    Holder,
     PortEvidence,
     PortVerdict,
     Reason,
     Relation,
     Socket,
     SocketFacts,
+    TcpState,
 )
 from exporter.ports.holders import Claim, claims_on, listed, worst_other
 from exporter.ports.relation import Programs, is_opengauss
@@ -39,6 +43,12 @@ stops leaves many of its own, and those block nothing."""
 
 BIND_FAILURE_YOUNGER_THAN_SECONDS = 10.0
 """A log record that proves a failed bind speaks of the present only while it is this young."""
+
+PAST_START_SECONDS = 15.0
+"""A process that listens and is older than this has all ports that it opens when it starts: CM's
+programs and gaussdb end when one of them cannot be had."""
+
+_OPENED_LATE = frozenset(("datanode_heartbeat", "dms"))  # after recovery, by a thread of its own
 
 _PRECEDENCE = {reason: place for place, reason in enumerate(Reason)}
 _NOT_FOREIGN = {
@@ -92,6 +102,65 @@ def _verdict(
         next_start_blocked=blocked,
         holders=holders,
     )
+
+
+def past_its_start(
+    verdicts: Sequence[PortVerdict], evidence: Mapping[EndpointKey, PortEvidence], now: float
+) -> tuple[PortVerdict, ...]:
+    """Turn conflicts of components that are past their start into blocked next starts.
+
+    A port that such a component lacks was changed in its configuration and is not in use yet: a
+    stranger there harms the next start. ``verdicts`` are those of all endpoints, ``now`` is since
+    the epoch.
+    """
+    started = _started(verdicts, now)
+    return tuple(
+        replace(verdict, conflict=None, next_start_blocked=verdict.conflict)
+        if verdict.conflict and _only_the_next_start(verdict, started, evidence, now)
+        else verdict
+        for verdict in verdicts
+    )
+
+
+def _started(verdicts: Iterable[PortVerdict], now: float) -> dict[tuple[str, str], float]:
+    """Return when each component that is past its start was started, since the epoch."""
+    return {
+        (verdict.endpoint.component, verdict.endpoint.instance_id): holder.process.start_time
+        for verdict in verdicts
+        for holder in verdict.holders
+        if _listens_itself(holder)
+        and holder.process
+        and now - holder.process.start_time > PAST_START_SECONDS
+    }
+
+
+def _listens_itself(holder: Holder) -> bool:
+    return holder.relation is Relation.OWN and holder.socket.state is TcpState.LISTEN
+
+
+def _only_the_next_start(
+    verdict: PortVerdict,
+    started: Mapping[tuple[str, str], float],
+    evidence: Mapping[EndpointKey, PortEvidence],
+    now: float,
+) -> bool:
+    """Tell whether the conflict stops no start or bind of now.
+
+    It does where the port is opened late, where a bind failed after the process' start (a reload
+    of listen_addresses), and where cm_server lacks one of its addresses, which it needs all.
+    """
+    endpoint = verdict.endpoint
+    start = started.get((endpoint.component, endpoint.instance_id))
+    if (
+        start is None
+        or endpoint.endpoint in _OPENED_LATE
+        or endpoint.endpoint not in ENDPOINT_WORDS
+    ):
+        return False
+    if endpoint.component == "cm_server" and any(map(_listens_itself, verdict.holders)):
+        return False
+    age = evidence.get(endpoint.key, PortEvidence()).bind_failure_age
+    return age is None or now - age < start
 
 
 def _first(reasons: Iterable[Optional[Reason]]) -> Optional[Reason]:

@@ -144,6 +144,30 @@ def test_gaussdb_is_told_apart_by_its_data_directory() -> None:
     assert verdict((socket(HERE, uid=OMM), (other,)), of=dn).conflict is Reason.SIBLING
 
 
+@pytest.mark.parametrize("name", ["mogdb", "vastbase", "panweidb", "gbase8c", "gaussdb.real"])
+def test_a_server_by_another_file_name_is_own(name: str) -> None:
+    """Products derived from openGauss name it otherwise; gaussdb is a link to it or absent."""
+    dn = endpoint("datanode", HERE, process="gaussdb", data_dir="/data/dn1")
+    server = process(7, f"{APP}_d712af3/bin/{name}", data_dir="/data/dn1")
+    seen = verdict((socket(HERE, uid=OMM), (server,)), of=dn, running=(server,))
+    assert (seen.listening, seen.conflict, seen.component_up) == (True, None, True)
+    assert verdict(of=dn, running=(server,)).component_up
+    other = replace(server, data_dir="/data/dn2")
+    assert verdict((socket(HERE, uid=OMM), (other,)), of=dn).conflict is Reason.SIBLING
+    elsewhere = replace(server, exe=f"/opt/second/app/bin/{name}")
+    assert verdict((socket(HERE, uid=OMM), (elsewhere,)), of=dn).conflict is Reason.FOREIGN_LISTENER
+
+
+@pytest.mark.parametrize(
+    "name", ["gs_ctl", "vb_ctl", "vsql", "gs_guc", "gs_initdb", "pg_probackup"]
+)
+def test_a_tool_that_is_given_the_data_directory_is_no_server(name: str) -> None:
+    """A tool beside the server that works on its directory does not make the database run."""
+    dn = endpoint("datanode", HERE, process="gaussdb", data_dir="/data/dn1")
+    tool = process(7, f"{APP}_d712af3/bin/{name}", data_dir="/data/dn1")
+    assert not verdict(of=dn, running=(tool,)).component_up
+
+
 @pytest.mark.parametrize("given", ["/data/dn1", "/data/../data/dn1/", "/opt/huawei/install/dn"])
 def test_a_data_directory_is_known_by_the_name_that_cm_uses_for_it(given: str) -> None:
     """CM starts gaussdb with the directory's name in the static config, which may be a link."""
