@@ -32,6 +32,8 @@ ENDPOINT_WORDS: Mapping[str, EndpointWord] = MappingProxyType(
         "datanode_ha": EndpointWord("gaussdb", "datanode", precheck=True),
         "datanode_installed": EndpointWord("gaussdb", "datanode", precheck=True, binds=False),
         "datanode_ha_installed": EndpointWord("gaussdb", "datanode", precheck=True, binds=False),
+        "datanode_replication": EndpointWord("gaussdb", "datanode"),
+        "datanode_dolphin": EndpointWord("gaussdb", "datanode"),
         "datanode_heartbeat": EndpointWord("gaussdb", "datanode"),
         "dss": EndpointWord("dssserver", "dss"),
         "dms": EndpointWord("gaussdb", "datanode"),

@@ -20,7 +20,11 @@ _OF_THE_DATABASE = frozenset(
 """What a pause concerns: cm_agent goes on starting cm_server, and checking its ports."""
 WHOLE_NODE = ""
 CM_PORTS = frozenset({"cm_server", "cm_server_ha"})
-DB_PORTS = frozenset({"datanode", "datanode_ha", "datanode_installed", "datanode_ha_installed"})
+CHECKED_DB_PORTS = frozenset(
+    {"datanode", "datanode_ha", "datanode_installed", "datanode_ha_installed"}
+)
+DB_PORTS = CHECKED_DB_PORTS | {"datanode_replication", "datanode_dolphin"}
+"""Without one of them gaussdb does not start."""
 _PARTS_OF_CM = frozenset({"cm_agent", "cm_server"})
 _UNBOUND_WHERE_MOVED = {"datanode": "datanode_ha_installed", "datanode_ha": "datanode_installed"}
 

@@ -10,7 +10,16 @@ import re
 from dataclasses import dataclass
 from typing import Optional
 
-from exporter.diagnosis.cluster import CM_PORTS, DB_PORTS, Blocked, Cluster, Holder, Key, Node
+from exporter.diagnosis.cluster import (
+    CHECKED_DB_PORTS,
+    CM_PORTS,
+    DB_PORTS,
+    Blocked,
+    Cluster,
+    Holder,
+    Key,
+    Node,
+)
 from exporter.diagnosis.words import Say, moment, place, quoted, start_of_process
 
 _SHOWN_OF_A_NODE = 3
@@ -96,7 +105,7 @@ def _check(say: Say, taken: Taken, reason: str) -> str:
     """
     cluster, checked = taken.cluster, CM_PORTS
     if not cluster.has_dms:
-        checked |= DB_PORTS
+        checked |= CHECKED_DB_PORTS
     if cluster.without_cm or taken.key.endpoint not in checked:
         return ""
     ports = [(node, blocked.key) for node, blocked in taken.ports if blocked.reason == reason]

@@ -32,6 +32,8 @@ def datanode_endpoints(installation: Installation) -> Iterator[Endpoint]:
     for datanode in installation.datanodes:
         yield from _client_and_ha(installation, datanode)
         if datanode.settings is not None:
+            yield from _replication(installation, datanode, datanode.settings)
+            yield from _dolphin(installation, datanode, datanode.settings)
             yield from _heartbeat(installation, datanode, datanode.settings)
             yield from _dms(installation, datanode, datanode.settings)
 
@@ -106,6 +108,42 @@ def _ha_words(datanode: Datanode, port: int) -> Optional[tuple[str, ...]]:
     channels = settings.channels + settings.cross_channels
     hosts = [channel.local_host for channel in channels if channel.local_port == port]
     return (*settings.listen_addresses, *hosts)
+
+
+def _replication(
+    installation: Installation, datanode: Datanode, settings: DatanodeSettings
+) -> Iterator[Endpoint]:
+    """Give the port of the replication channels, where it is no other endpoint's.
+
+    gaussdb listens at the localhost and localport of each channel, and ends when it cannot
+    (postmaster.cpp PostmasterMain, ReplConnInfoArray). Not with DMS, see ``_heartbeat``.
+    """
+    port = settings.port or datanode.installed.port
+    others = {port, port + 1, *_checked(installation, datanode).values()}
+    ports = [each.local_port for each in settings.channels if each.local_port not in others]
+    if settings.dms or not ports:
+        return
+    hosts = [each.local_host for each in settings.channels if each.local_port == ports[0]]
+    yield replace(
+        _of_datanode("datanode_replication", datanode, ports[0]),
+        addresses=listened(hosts, installation.hosts),
+        origin=_CONF,
+    )
+
+
+def _dolphin(
+    installation: Installation, datanode: Datanode, settings: DatanodeSettings
+) -> Iterator[Endpoint]:
+    """Give the port of MySQL's protocol: on each listen address, and the start ends without it.
+
+    openGauss-server postmaster.cpp, enable_dolphin_proto.
+    """
+    if settings.dolphin_port is not None:
+        yield replace(
+            _of_datanode("datanode_dolphin", datanode, settings.dolphin_port),
+            addresses=listened(settings.listen_addresses or (), installation.hosts),
+            origin=_CONF,
+        )
 
 
 def _heartbeat(

@@ -73,6 +73,7 @@ class DatanodeSettings:
 
     ``dms_instances`` is ``ss_interconnect_url``, of which ``dms_number`` is the own entry.
     ``channels`` are ``replconninfo1..8``, ``cross_channels`` those to another cluster.
+    ``dolphin_port`` is that of MySQL's protocol, None while it is not served.
     """
 
     port: Optional[int] = None
@@ -82,6 +83,7 @@ class DatanodeSettings:
     dms: bool = False
     dms_number: int = 0
     dms_instances: tuple[ListedInstance, ...] = ()
+    dolphin_port: Optional[int] = None
     log_directory: str = ""
     log_line_prefix: Optional[str] = None
 

@@ -57,6 +57,7 @@ _PAIR = re.compile(
 )
 _ENTRY = re.compile(r"\s*([0-9]{1,10})\s*:\s*(\[[\w.:%-]+\]|[\w.:%-]+?)\s*:\s*([0-9]{1,5})\s*")
 _PORTS = ("localport", "remoteport", "localheartbeatport")
+_DOLPHIN_PORT = 3308
 MAX_INSTANCES = 64
 _CHANNELS = range(1, 9)  # replconninfo1..8 (openGauss-server MAX_REPLNODE_NUM)
 
@@ -207,6 +208,7 @@ def parse_datanode_settings(assignments: Iterable[Assignment]) -> DatanodeSettin
         dms=dms,
         dms_number=number(found["ss_instance_id"]) if "ss_instance_id" in found else 0,
         dms_instances=_dms_instances(found) if dms else (),
+        dolphin_port=_dolphin_port(found),
         log_directory=found["log_directory"].value if "log_directory" in found else "",
         log_line_prefix=found["log_line_prefix"].value if "log_line_prefix" in found else None,
     )
@@ -232,6 +234,14 @@ def _channels(found: Mapping[str, Assignment], name: str) -> tuple[ReplicationCh
     return tuple(
         channel for each in given for channel in parse_replconninfo(each.value, each.where)
     )
+
+
+def _dolphin_port(found: Mapping[str, Assignment]) -> Optional[int]:
+    """Return the port of MySQL's protocol, with the server's own default (guc_network.cpp)."""
+    enabled = found.get("enable_dolphin_proto")
+    if enabled is None or not truth(enabled):
+        return None
+    return _port(found.get("dolphin_server_port")) or _DOLPHIN_PORT
 
 
 def _dms_instances(found: Mapping[str, Assignment]) -> tuple[ListedInstance, ...]:

@@ -33,6 +33,8 @@ KNOWN = [
     ("datanode_ha", "gaussdb", "datanode", True),
     ("datanode_installed", "gaussdb", "datanode", True),
     ("datanode_ha_installed", "gaussdb", "datanode", True),
+    ("datanode_replication", "gaussdb", "datanode", False),
+    ("datanode_dolphin", "gaussdb", "datanode", False),
     ("datanode_heartbeat", "gaussdb", "datanode", False),
     ("dss", "dssserver", "dss", False),
     ("dms", "gaussdb", "datanode", False),

@@ -25,6 +25,7 @@ from exporter.installation.facts import (
     ReplicationChannel,
     ResourceInstance,
 )
+from exporter.installation.postgresql_conf import parse_datanode_settings, parse_postgresql_conf
 from exporter.installation.static_config import StaticConfig, StaticEtcd
 from exporter.installation.static_config_parser import parse_static_config
 from exporter.ports.facts import Endpoint, Reason
@@ -201,6 +202,64 @@ def test_every_datanode_has_its_own_endpoints(count: int) -> None:
     assert [(e.instance_id, e.data_dir, e.port) for e in found] == [
         (str(6001 + i), f"/data/dn{i}", 20000 + 100 * i) for i in range(count)
     ]
+
+
+@pytest.mark.parametrize(
+    ("conf", "word", "port", "addresses"),
+    [
+        (
+            (
+                "port = 26000\nlisten_addresses = 'localhost,192.168.0.1'\n"
+                "replconninfo1 = 'localhost=192.168.0.1 localport=26011 localheartbeatport=26005"
+                " localservice=26004 remotehost=192.168.0.2 remoteport=26011"
+                " remoteheartbeatport=26005 remoteservice=26004'\n"
+            ),
+            "datanode_replication",
+            26011,
+            ("192.168.0.1",),
+        ),
+        (
+            (
+                "port = 15400\nenable_dolphin_proto = on\ndolphin_server_port = 3306\n"
+                "listen_addresses = '127.0.0.1, 10.77.0.1'\n"
+            ),
+            "datanode_dolphin",
+            3306,
+            ("127.0.0.1", "10.77.0.1"),
+        ),
+        (
+            "listen_addresses = '10.77.0.1'\nenable_dolphin_proto = true\n",
+            "datanode_dolphin",
+            3308,
+            ("10.77.0.1",),
+        ),
+    ],
+)
+def test_a_port_that_the_server_proves_is_an_endpoint(
+    conf: str, word: str, port: int, addresses: tuple[str, ...]
+) -> None:
+    """Without one of these ports gaussdb ends: they are watched like P and P+1."""
+    settings = parse_datanode_settings(parse_postgresql_conf(conf))
+    found = _by_word(installation(settings=[settings]))[word]
+    assert (found.port, found.binds, found.precheck) == (port, True, False)
+    assert found.addresses == _addresses(*addresses)
+    assert (found.process, found.component) == ("gaussdb", "datanode")
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [
+        "enable_dolphin_proto = off\ndolphin_server_port = 3306\n",
+        "dolphin_server_port = 3306\n",
+        "comm_sctp_port = 7000\ncomm_control_port = 7001\nss_scrlock_server_port = 8000\n",
+        "replconninfo1 = 'localhost=10.77.0.1 localport=15401 remotehost=b remoteport=15401'\n",
+    ],
+)
+def test_a_port_that_is_not_bound_for_sure_is_no_endpoint(conf: str) -> None:
+    """A stranger on a port that this build or these settings do not open is nobody's conflict."""
+    settings = parse_datanode_settings(parse_postgresql_conf("port = 15400\n" + conf))
+    words = {"cm_server", "cm_server_ha", "cm_agent", "datanode", "datanode_ha"}
+    assert set(_by_word(installation(settings=[settings]))) <= words
 
 
 def _ports(found: dict[str, Endpoint]) -> dict[str, tuple[int, bool, bool]]:

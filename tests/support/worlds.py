@@ -20,6 +20,8 @@ PORTS = {
     "datanode_ha": ("6001", "15401"),
     "datanode_installed": ("6001", "15500"),
     "datanode_ha_installed": ("6001", "15501"),
+    "datanode_replication": ("6001", "15411"),
+    "datanode_dolphin": ("6001", "3308"),
     "datanode_heartbeat": ("6001", "15405"),
     "dss": ("20001", "15410"),
     "dms": ("6001", "15420"),
